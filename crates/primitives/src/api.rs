@@ -1,0 +1,166 @@
+//! What the chain answers to a node's RPC, a wallet and an oracle without a transaction.
+//!
+//! The answers are SCALE-encoded types of this crate, so that a client decodes them with the same
+//! code that the runtime encodes them with.
+
+use crate::{
+	AccountId, Balance, Bill, ClearingResult, HaltReason, MarketTerms, Meter, MeterId, MeterIndex,
+	MeterValue, MeteringStatus, OrderIndex, Position, Roles, Side, Slot, SlotState, ZoneId,
+};
+use alloc::vec::Vec;
+use codec::{Decode, Encode};
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+use sp_core::H256;
+
+/// Entries on one page of an answer.
+pub const PAGE_LIMIT: u32 = 256;
+
+/// The chain's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Clock {
+	/// Seconds since 1970, as of the block.
+	pub now_seconds: u64,
+	/// The length of a slot in seconds.
+	pub slot_seconds: u32,
+}
+
+/// The energy on offer at one price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DepthLevel {
+	/// Minor units per kWh.
+	pub price: u64,
+	/// Energy that would be bought at exactly this limit, Wh.
+	pub bid_wh: u64,
+	/// Energy that would be sold at exactly this limit, Wh.
+	pub ask_wh: u64,
+}
+
+/// A market's slot at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotSummary {
+	/// Where it stands.
+	pub state: SlotState,
+	/// When the gate closes, seconds since 1970.
+	pub gate_closes_seconds: u64,
+	/// The rules it was opened with.
+	pub terms: MarketTerms,
+	/// Orders placed, cancelled ones too.
+	pub orders: u32,
+	/// Energy that is bid for, Wh.
+	pub bid_wh: u64,
+	/// Energy that is offered, Wh.
+	pub ask_wh: u64,
+	/// The outcome, once the gate is closed and energy changes hands.
+	pub result: Option<ClearingResult>,
+	/// How many positions came of it.
+	pub positions: u32,
+	/// How far the meters are.
+	pub metering: MeteringStatus,
+}
+
+/// An order that is still in the book.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenOrder {
+	/// Its number in the zone and slot.
+	pub index: OrderIndex,
+	/// Whose it is.
+	pub account: AccountId,
+	/// Bid or ask.
+	pub side: Side,
+	/// The limit, minor units per kWh.
+	pub price: u64,
+	/// Wh.
+	pub energy_wh: u64,
+	/// The money held for it, minor units.
+	pub held: Balance,
+}
+
+/// One final page of an attestation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestedPage {
+	/// The root of the tree over the signed readings.
+	pub readings_root: H256,
+	/// How many signed readings the tree has.
+	pub readings_count: u32,
+	/// The values, until they are pruned.
+	pub values: Vec<MeterValue>,
+	/// Who vouched for it.
+	pub oracles: Vec<AccountId>,
+}
+
+/// A participant as others may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantSummary {
+	/// What it may do.
+	pub roles: Roles,
+	/// Where it belongs.
+	pub zone: ZoneId,
+	/// Whether it is active (not suspended).
+	pub active: bool,
+}
+
+/// A zone at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneSummary {
+	/// The rules of slots that open from now on.
+	pub terms: Option<MarketTerms>,
+	/// Why the market stands still, if it does.
+	pub halted: Option<HaltReason>,
+	/// How many meters were registered.
+	pub meters: u32,
+	/// The zone's utility.
+	pub utility: Option<AccountId>,
+	/// Whose attestations count.
+	pub oracles: Vec<AccountId>,
+	/// How many of them must agree.
+	pub threshold: u32,
+	/// What the zone's imbalance pot holds, minor units.
+	pub imbalance_pot: Balance,
+	/// What the zone's grid-fee pot holds, minor units.
+	pub fee_pot: Balance,
+	/// The account of the imbalance pot.
+	pub imbalance_account: AccountId,
+	/// The account of the fee pot.
+	pub fee_account: AccountId,
+}
+
+sp_api::decl_runtime_apis! {
+	/// Reads of the energy market.
+	pub trait EnergyApi {
+		/// The time and the length of a slot.
+		fn clock() -> Clock;
+		/// A zone.
+		fn zone(zone: ZoneId) -> Option<ZoneSummary>;
+		/// A participant.
+		fn participant(account: AccountId) -> Option<ParticipantSummary>;
+		/// What an account can spend, and what is held, of the settlement currency.
+		fn money(account: AccountId) -> (Balance, Balance);
+		/// The meters of a zone from a place on, at most `PAGE_LIMIT`.
+		fn meters(zone: ZoneId, from: MeterIndex) -> Vec<(MeterId, Meter<AccountId>)>;
+		/// The non-empty price levels of an open book.
+		fn depth(zone: ZoneId, slot: Slot) -> Vec<DepthLevel>;
+		/// A slot of a zone.
+		fn slot(zone: ZoneId, slot: Slot) -> Option<SlotSummary>;
+		/// Open orders from an index on, at most `PAGE_LIMIT`, of one account or of all.
+		fn orders(
+			zone: ZoneId,
+			slot: Slot,
+			account: Option<AccountId>,
+			from: OrderIndex,
+		) -> Vec<OpenOrder>;
+		/// Unsettled positions from an index on, at most `PAGE_LIMIT`.
+		fn positions(zone: ZoneId, slot: Slot, from: u32) -> Vec<Position<AccountId>>;
+		/// The bill of a settled slot.
+		fn bill(zone: ZoneId, slot: Slot, account: AccountId) -> Option<Bill>;
+		/// A final page of the attestation of a slot.
+		fn attestation(zone: ZoneId, slot: Slot, page: u32) -> Option<AttestedPage>;
+	}
+}

@@ -1,0 +1,554 @@
+//! The HTTP interface.
+//!
+//! | | |
+//! |---|---|
+//! | `POST /v1/readings` | takes signed readings: one JSON message, an array, or one on each line |
+//! | `GET /v1/meters/{meterId}/slots` | the newest slots in which a meter has readings |
+//! | `GET /v1/meters/{meterId}/slots/{slot}` | its readings in a slot, with proofs |
+//! | `GET /v1/status` | what the oracle is doing |
+//! | `GET /healthz` | the process answers |
+//! | `GET /readyz` | readings can be taken and the node is there |
+//! | `GET /metrics` | counters for Prometheus |
+//!
+//! A request that is refused as a whole is answered with a problem document (RFC 9457).
+
+use std::{fmt::Display, sync::Arc, time::Duration};
+
+use axum::{
+	body::Bytes,
+	extract::{rejection::BytesRejection, DefaultBodyLimit, FromRequest, Path, Request, State},
+	http::{header, HeaderValue, StatusCode},
+	response::{IntoResponse, Response},
+	routing::{get, post},
+	Json, Router,
+};
+use codec::Encode;
+use energy_primitives::{
+	merkle::{self, MerklePath},
+	AccountId, MeterId, MeterIndex, Slot, ZoneId, METERS_PER_PAGE,
+};
+use serde::Serialize;
+use sp_core::H256;
+use tokio::sync::Semaphore;
+use wia_ene_014::canonical::{DeviceSignature, Quality, SignedMessage};
+
+use crate::{
+	clock::Clock,
+	ingest::{body::BodyError, body::Format, Ingest, IngestError, Outcome},
+	metrics::{Counts, Metrics},
+	registry::RegistryCell,
+	store::{readings, PageKey, PageState, Store, StoreError},
+};
+
+/// How long a request's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// All bodies that are being served together, KiB.
+const BODIES_KIB: usize = 64 * 1024;
+/// The most slots in one answer.
+const RECENT_SLOTS: usize = 100;
+/// The most outbox entries that are counted one by one for the metrics.
+const OUTBOX_COUNTED: usize = 100_000;
+
+/// What the handlers share.
+pub struct Api {
+	/// The way in.
+	pub ingest: Ingest,
+	/// Where readings and pages are.
+	pub store: Arc<dyn Store>,
+	/// The registered meters.
+	pub registry: Arc<RegistryCell>,
+	/// The counters.
+	pub metrics: Arc<Metrics>,
+	/// What time it is.
+	pub clock: Arc<dyn Clock>,
+	/// The zones of this oracle.
+	pub zones: Vec<ZoneId>,
+	/// The account that attests.
+	pub account: AccountId,
+}
+
+struct Shared {
+	api: Api,
+	bodies: Arc<Semaphore>,
+}
+
+/// The routes.
+pub fn router(api: Api) -> Router {
+	let max_body_bytes = api.ingest.limits().max_body_bytes;
+	let shared = Arc::new(Shared { api, bodies: Arc::new(Semaphore::new(BODIES_KIB)) });
+	Router::new()
+		.route("/v1/readings", post(take_readings))
+		.route("/v1/meters/{meter_id}/slots", get(recent_slots))
+		.route("/v1/meters/{meter_id}/slots/{slot}", get(slot_of_meter))
+		.route("/v1/status", get(status))
+		.route("/healthz", get(|| async { "ok\n" }))
+		.route("/readyz", get(readiness))
+		.route("/metrics", get(prometheus))
+		.fallback(|| async {
+			Problem::new(StatusCode::NOT_FOUND, "no-such-resource", "there is no such resource")
+		})
+		.method_not_allowed_fallback(|| async {
+			Problem::new(
+				StatusCode::METHOD_NOT_ALLOWED,
+				"method-not-allowed",
+				"the resource has no such method",
+			)
+		})
+		.layer(DefaultBodyLimit::max(max_body_bytes))
+		.with_state(shared)
+}
+
+/// A problem document, RFC 9457.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+	/// Which kind of problem: `urn:energy-oracle:problem:` and a code.
+	#[serde(rename = "type")]
+	pub kind: String,
+	/// The status in words.
+	pub title: String,
+	/// The status.
+	pub status: u16,
+	/// What happened, for a human.
+	pub detail: String,
+}
+
+impl Problem {
+	fn new(status: StatusCode, code: &str, detail: impl Display) -> Self {
+		Self {
+			kind: format!("urn:energy-oracle:problem:{code}"),
+			title: status.canonical_reason().unwrap_or("Error").to_owned(),
+			status: status.as_u16(),
+			detail: detail.to_string(),
+		}
+	}
+
+	fn unavailable(code: &str, detail: impl Display) -> Self {
+		Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+	}
+
+	fn not_found(detail: impl Display) -> Self {
+		Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+	}
+
+	fn bad_request(code: &str, detail: impl Display) -> Self {
+		Self::new(StatusCode::BAD_REQUEST, code, detail)
+	}
+}
+
+impl IntoResponse for Problem {
+	fn into_response(self) -> Response {
+		let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+		let mut response = (status, Json(self)).into_response();
+		let headers = response.headers_mut();
+		headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+		if status == StatusCode::SERVICE_UNAVAILABLE {
+			headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+		}
+		response
+	}
+}
+
+impl From<IngestError> for Problem {
+	fn from(error: IngestError) -> Self {
+		let code = match &error {
+			IngestError::Body(BodyError::TooMany { .. }) => {
+				return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-many-messages", error)
+			}
+			IngestError::Body(BodyError::Empty) => return Self::bad_request("no-message", error),
+			IngestError::Body(_) => return Self::bad_request("not-json", error),
+			IngestError::NoRegistry => "no-registry",
+			IngestError::Busy => "busy",
+			IngestError::Closed => "shutting-down",
+			IngestError::Store(_) => "storage-failed",
+		};
+		Self::unavailable(code, error)
+	}
+}
+
+impl From<StoreError> for Problem {
+	fn from(error: StoreError) -> Self {
+		tracing::error!(%error, "a request could not be answered");
+		Self::new(StatusCode::INTERNAL_SERVER_ERROR, "storage-failed", "the store cannot be read")
+	}
+}
+
+/// The answer to `POST /v1/readings`.
+#[derive(Clone, Debug, Serialize)]
+struct Taken {
+	accepted: usize,
+	duplicate: usize,
+	rejected: usize,
+	results: Vec<TakenLine>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct TakenLine {
+	index: usize,
+	#[serde(flatten)]
+	outcome: Outcome,
+}
+
+async fn take_readings(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+	match take(&shared, request).await {
+		Ok(outcomes) => {
+			let count = |wanted: fn(&Outcome) -> bool| {
+				outcomes.iter().filter(|outcome| wanted(outcome)).count()
+			};
+			Json(Taken {
+				accepted: count(|outcome| matches!(outcome, Outcome::Accepted)),
+				duplicate: count(|outcome| matches!(outcome, Outcome::Duplicate)),
+				rejected: count(|outcome| matches!(outcome, Outcome::Rejected(_))),
+				results: outcomes
+					.into_iter()
+					.enumerate()
+					.map(|(index, outcome)| TakenLine { index, outcome })
+					.collect(),
+			})
+			.into_response()
+		}
+		Err(problem) => {
+			shared.api.metrics.count_refused_request();
+			problem.into_response()
+		}
+	}
+}
+
+async fn take(shared: &Shared, request: Request) -> Result<Vec<Outcome>, Problem> {
+	let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+	let format =
+		header(header::CONTENT_TYPE).and_then(Format::of_content_type).ok_or_else(|| {
+			Problem::new(
+				StatusCode::UNSUPPORTED_MEDIA_TYPE,
+				"unsupported-media-type",
+				"send application/json or application/x-ndjson",
+			)
+		})?;
+	let limits = shared.api.ingest.limits();
+	let announced = header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+	let too_large = || {
+		Problem::new(
+			StatusCode::PAYLOAD_TOO_LARGE,
+			"body-too-large",
+			format_args!("the body has more than {} bytes", limits.max_body_bytes),
+		)
+	};
+	if announced.is_some_and(|length| length > limits.max_body_bytes) {
+		return Err(too_large());
+	}
+
+	// Room for the body first, so that many large requests at once wait instead of filling memory.
+	let kib = announced.unwrap_or(limits.max_body_bytes).div_ceil(1024).clamp(1, BODIES_KIB);
+	let room = shared.bodies.clone().acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX));
+	let _room = tokio::time::timeout(limits.queue_timeout, room)
+		.await
+		.map_err(|_elapsed| IngestError::Busy)?
+		.map_err(|_closed| IngestError::Closed)?;
+
+	let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
+		.await
+		.map_err(|_elapsed| {
+			Problem::new(
+				StatusCode::REQUEST_TIMEOUT,
+				"body-too-slow",
+				"the body did not arrive in time",
+			)
+		})?
+		.map_err(|rejection: BytesRejection| match rejection.status() {
+			StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+			_ => Problem::bad_request("body-broken-off", rejection.body_text()),
+		})?;
+	Ok(shared.api.ingest.submit(format, body).await?)
+}
+
+fn parse_meter_id(text: &str) -> Result<MeterId, Problem> {
+	let mut id = [0; 32];
+	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut id)
+		.map(|()| MeterId(id))
+		.map_err(|_error| {
+			Problem::bad_request("bad-meter-id", "a meter's id is 64 hexadecimal digits")
+		})
+}
+
+/// Runs what reads the disk where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+	read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+	tokio::task::spawn_blocking(read).await.unwrap_or_else(|_panicked| {
+		Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed"))
+	})
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecentSlots {
+	meter_id: String,
+	slots: Vec<Slot>,
+}
+
+async fn recent_slots(
+	State(shared): State<Arc<Shared>>,
+	Path(meter_id): Path<String>,
+) -> Result<Json<RecentSlots>, Problem> {
+	let id = parse_meter_id(&meter_id)?;
+	blocking(move || {
+		let slots = shared.api.store.recent_slots(id, RECENT_SLOTS)?;
+		if slots.is_empty() {
+			return Err(Problem::not_found("the meter has no readings here"));
+		}
+		Ok(Json(RecentSlots { meter_id: hex::encode(id.0), slots }))
+	})
+	.await
+}
+
+/// A meter's readings in a slot, and what proves that they were attested.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SlotOfMeter {
+	meter_id: String,
+	zone: ZoneId,
+	meter: MeterIndex,
+	slot: Slot,
+	page: u32,
+	state: SlotState,
+	#[serde(skip_serializing_if = "Option::is_none")]
+	readings_root: Option<H256>,
+	#[serde(skip_serializing_if = "Option::is_none")]
+	readings_count: Option<u32>,
+	#[serde(skip_serializing_if = "Option::is_none")]
+	value: Option<Value>,
+	readings: Vec<ReadingWithPath>,
+}
+
+/// How far a meter's slot has come.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum SlotState {
+	/// More readings may come.
+	Open,
+	/// Sealed, and on its way to the chain.
+	Pending,
+	/// The chain has it.
+	Done,
+	/// The chain would no longer take it.
+	TooLate,
+}
+
+impl From<PageState> for SlotState {
+	fn from(state: PageState) -> Self {
+		match state {
+			PageState::Pending => Self::Pending,
+			PageState::Done => Self::Done,
+			PageState::TooLate => Self::TooLate,
+		}
+	}
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Value {
+	import_wh: u64,
+	export_wh: u64,
+	quality: Quality,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReadingWithPath {
+	/// SCALE of the signed message, which is the Merkle leaf without its two domains.
+	signed_message: String,
+	message: MessageView,
+	signature: DeviceSignature,
+	#[serde(skip_serializing_if = "Option::is_none")]
+	path: Option<MerklePath>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageView {
+	timestamp_seconds: u64,
+	intervals: Vec<IntervalView>,
+	#[serde(skip_serializing_if = "Option::is_none")]
+	consumption_wh: Option<u64>,
+	#[serde(skip_serializing_if = "Option::is_none")]
+	generation_wh: Option<u64>,
+	#[serde(skip_serializing_if = "Option::is_none")]
+	storage_wh: Option<i64>,
+	quality: Quality,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IntervalView {
+	start_seconds: u64,
+	duration_seconds: u32,
+	import_wh: u64,
+	export_wh: u64,
+	quality: Quality,
+}
+
+impl ReadingWithPath {
+	fn new(signed: &SignedMessage, path: Option<MerklePath>) -> Self {
+		let message = &signed.message;
+		Self {
+			signed_message: format!("0x{}", hex::encode(signed.encode())),
+			message: MessageView {
+				timestamp_seconds: message.timestamp_seconds,
+				intervals: message
+					.intervals
+					.iter()
+					.map(|interval| IntervalView {
+						start_seconds: interval.start_seconds,
+						duration_seconds: interval.duration_seconds,
+						import_wh: interval.import_wh,
+						export_wh: interval.export_wh,
+						quality: interval.quality,
+					})
+					.collect(),
+				consumption_wh: message.consumption_wh,
+				generation_wh: message.generation_wh,
+				storage_wh: message.storage_wh,
+				quality: message.quality,
+			},
+			signature: signed.signature,
+			path,
+		}
+	}
+}
+
+async fn slot_of_meter(
+	State(shared): State<Arc<Shared>>,
+	Path((meter_id, slot)): Path<(String, String)>,
+) -> Result<Json<SlotOfMeter>, Problem> {
+	let id = parse_meter_id(&meter_id)?;
+	let slot: Slot = slot.parse().map_err(|_error| {
+		Problem::bad_request("bad-slot", "a slot is a number from 0 to 4294967295")
+	})?;
+	blocking(move || read_slot(shared.api.store.as_ref(), id, slot).map(Json)).await
+}
+
+fn read_slot(store: &dyn Store, id: MeterId, slot: Slot) -> Result<SlotOfMeter, Problem> {
+	let Some((zone, meter)) = store.locate(id, slot)? else {
+		return Err(Problem::not_found("the meter has no readings in the slot here"));
+	};
+	let page = meter.page();
+	let mut view = SlotOfMeter {
+		meter_id: hex::encode(id.0),
+		zone,
+		meter,
+		slot,
+		page,
+		state: SlotState::Open,
+		readings_root: None,
+		readings_count: None,
+		value: None,
+		readings: Vec::new(),
+	};
+	let Some(sealed) = store.page(PageKey { zone, slot, page })? else {
+		let range = meter.0..meter.0.saturating_add(1);
+		view.readings = readings(store, zone, slot, range)?
+			.iter()
+			.map(|reading| ReadingWithPath::new(&reading.signed, None))
+			.collect();
+		return Ok(view);
+	};
+
+	let first = page.saturating_mul(METERS_PER_PAGE);
+	let all = readings(store, zone, slot, first..first.saturating_add(METERS_PER_PAGE))?;
+	let leaves: Vec<Vec<u8>> = all.iter().map(|reading| reading.signed.leaf_bytes()).collect();
+	let attestation = sealed.attestation;
+	if merkle::root(&leaves) != attestation.readings_root {
+		tracing::error!(%zone, %slot, page, "the stored readings are not those that were sealed");
+		return Err(StoreError::Damaged { place: "readings" }.into());
+	}
+	view.state = sealed.state.into();
+	view.readings_root = Some(attestation.readings_root);
+	view.readings_count = Some(attestation.readings_count);
+	view.value = attestation.values.iter().find(|value| value.meter == meter.0).map(|value| {
+		Value { import_wh: value.import_wh, export_wh: value.export_wh, quality: value.quality }
+	});
+	view.readings = all
+		.iter()
+		.zip(0u32..)
+		.filter(|(reading, _)| reading.meter == meter)
+		.map(|(reading, place)| ReadingWithPath::new(&reading.signed, merkle::path(&leaves, place)))
+		.collect();
+	Ok(view)
+}
+
+async fn readiness(State(shared): State<Arc<Shared>>) -> Result<&'static str, Problem> {
+	let api = &shared.api;
+	if api.registry.load().is_none() {
+		return Err(Problem::unavailable("no-registry", "the registry has not been read yet"));
+	}
+	if !api.metrics.is_connected() {
+		return Err(Problem::unavailable(
+			"node-away",
+			"the node is away; readings are still taken",
+		));
+	}
+	Ok("ready\n")
+}
+
+async fn prometheus(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+	blocking(move || {
+		let api = &shared.api;
+		let outbox = api.store.outbox(OUTBOX_COUNTED)?.len();
+		let text = api.metrics.render(api.clock.now_seconds(), outbox);
+		Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+	})
+	.await
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+	version: &'static str,
+	account: AccountId,
+	node_connected: bool,
+	best_block: u64,
+	finalized_block: u64,
+	seconds_since_last_block: Option<u64>,
+	slot_seconds: Option<u32>,
+	zones: Vec<ZoneStatus>,
+	outbox_pages: usize,
+	counts: Counts,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ZoneStatus {
+	zone: ZoneId,
+	meters: u32,
+	sealed_through: Option<Slot>,
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Status>, Problem> {
+	blocking(move || {
+		let Api { store, registry, metrics, clock, zones, account, .. } = &shared.api;
+		let registry = registry.load();
+		let zones = zones
+			.iter()
+			.map(|zone| {
+				Ok(ZoneStatus {
+					zone: *zone,
+					meters: registry.as_ref().map_or(0, |registry| registry.count(*zone)),
+					sealed_through: store.sealed_through(*zone)?,
+				})
+			})
+			.collect::<Result<_, StoreError>>()?;
+		let (best_block, finalized_block) = metrics.head();
+		Ok(Json(Status {
+			version: env!("CARGO_PKG_VERSION"),
+			account: account.clone(),
+			node_connected: metrics.is_connected(),
+			best_block,
+			finalized_block,
+			seconds_since_last_block: metrics.seconds_since_head(clock.now_seconds()),
+			slot_seconds: registry.as_ref().map(|registry| registry.slot_seconds()),
+			zones,
+			outbox_pages: store.outbox(OUTBOX_COUNTED)?.len(),
+			counts: metrics.counts(),
+		}))
+	})
+	.await
+}

@@ -1,0 +1,135 @@
+//! The oracle's command.
+
+use std::{fs::File, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use clap::Parser;
+use energy_oracle::{
+	chain::node::NodeClient,
+	cli::{Cli, Command, ReplayArgs, RunArgs, StartSlot, StatusArgs},
+	clock::{Clock, SystemClock},
+	key::device_from_file,
+	replay::{read_csv, select, Replay, ReplayError, Schedule},
+	service::Service,
+};
+use energy_primitives::Slot;
+use tokio::signal::unix::{signal, SignalKind};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+	let cli = Cli::parse();
+	let filter = EnvFilter::try_from_default_env()
+		.unwrap_or_else(|_unset| EnvFilter::new("info,jsonrpsee=warn,subxt=warn"));
+	tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+	let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+		Ok(runtime) => runtime,
+		Err(error) => {
+			tracing::error!(%error, "cannot start");
+			return ExitCode::FAILURE;
+		}
+	};
+	let result = runtime.block_on(async {
+		match cli.command {
+			Command::Run(args) => run(*args).await,
+			Command::Replay(args) => replay(args).await,
+			Command::Status(args) => status(args).await,
+		}
+	});
+	runtime.shutdown_timeout(Duration::from_secs(10));
+	result.unwrap_or_else(|error| {
+		tracing::error!("{error:#}");
+		ExitCode::FAILURE
+	})
+}
+
+async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+	let account = args.key.account()?;
+	tracing::info!(account = %account.id(), zones = ?args.zone, node = args.node, "starting");
+	let chain = NodeClient::new(args.node.clone(), account);
+	let mut terminate = signal(SignalKind::terminate())?;
+	let mut interrupt = signal(SignalKind::interrupt())?;
+	let mut service = Service::start(args.config(), chain, SystemClock).await?;
+	// For those who started it on port 0.
+	println!("listening on http://{}", service.address());
+
+	let failure = tokio::select! {
+		_ = terminate.recv() => None,
+		_ = interrupt.recv() => None,
+		failure = service.failed() => Some(failure),
+	};
+	tracing::info!("stopping");
+	tokio::select! {
+		() = service.stop() => {},
+		_ = terminate.recv() => anyhow::bail!("stopped without waiting"),
+		_ = interrupt.recv() => anyhow::bail!("stopped without waiting"),
+	}
+	match failure {
+		None => Ok(ExitCode::SUCCESS),
+		Some(failure) => Err(failure.into()),
+	}
+}
+
+async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
+	let file =
+		File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+	let rows = select(read_csv(file)?, args.from.as_deref(), args.intervals)?;
+	let start_slot = match args.start_slot {
+		StartSlot::At(slot) => slot,
+		StartSlot::Now => Slot::at(SystemClock.now_seconds(), args.interval_seconds)
+			.ok_or(ReplayError::SlotOutOfRange)?,
+	};
+	let replay = Replay {
+		url: args.url,
+		meter_id: args.meter,
+		key: device_from_file(&args.key_file)?,
+		start_slot,
+		slot_seconds: args.interval_seconds,
+		schedule: if args.no_wait {
+			Schedule::NoWait
+		} else {
+			Schedule::Paced { speed: args.speed }
+		},
+	};
+	let total = rows.len();
+	let summary = replay
+		.run(&rows, |summary| {
+			eprint!(
+				"\r{}/{total} sent, slot {}, {} accepted, {} duplicate, {} rejected",
+				summary.sent,
+				summary.last_slot,
+				summary.accepted,
+				summary.duplicate,
+				summary.rejected
+			);
+		})
+		.await?;
+	eprintln!();
+	if args.json {
+		println!("{}", serde_json::to_string(&summary)?);
+	} else {
+		println!(
+			"meter {}: slots {} to {}, {} Wh import, {} Wh export; {} of {} messages stored",
+			summary.meter_id,
+			summary.first_slot,
+			summary.last_slot,
+			summary.import_wh,
+			summary.export_wh,
+			summary.accepted.saturating_add(summary.duplicate),
+			summary.sent
+		);
+		for reason in &summary.reasons {
+			println!("rejected: {reason}");
+		}
+	}
+	Ok(if summary.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
+	let url = format!("{}/v1/status", args.url.trim_end_matches('/'));
+	let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+	let status: serde_json::Value =
+		client.get(url).send().await?.error_for_status()?.json().await?;
+	println!("{status:#}");
+	Ok(ExitCode::SUCCESS)
+}

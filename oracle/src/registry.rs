@@ -1,0 +1,101 @@
+//! The meters of the oracle's zones, as the chain last told them.
+//!
+//! The chain is the authority; this is a copy in memory, so that a message is checked without a
+//! question to a node. A copy on disk lets a restarted oracle take readings while its node is away.
+
+use std::{
+	collections::{BTreeMap, HashMap},
+	sync::{Arc, PoisonError, RwLock},
+};
+
+use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, ZoneId};
+use wia_ene_014::canonical::DeviceKey;
+
+/// What a message is checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisteredMeter {
+	/// Where it is connected.
+	pub zone: ZoneId,
+	/// Its place among the meters of the zone.
+	pub index: MeterIndex,
+	/// The public key of the device.
+	pub key: DeviceKey,
+	/// The largest power of the connection, W.
+	pub rated_power_w: u32,
+}
+
+/// The meters of the oracle's zones at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+	slot_seconds: u32,
+	meters: HashMap<MeterId, RegisteredMeter>,
+	counts: BTreeMap<ZoneId, u32>,
+}
+
+impl Registry {
+	/// A registry without meters, of a chain whose slots last `slot_seconds` (not zero).
+	pub fn new(slot_seconds: u32) -> Self {
+		Self { slot_seconds, ..Self::default() }
+	}
+
+	/// Adds a meter, or replaces what was known of it.
+	pub fn insert(&mut self, id: MeterId, meter: &Meter<AccountId>) {
+		let registered = RegisteredMeter {
+			zone: meter.zone,
+			index: meter.index,
+			key: meter.key,
+			rated_power_w: meter.rated_power_w,
+		};
+		match self.meters.insert(id, registered) {
+			Some(before) if before.zone == meter.zone => {}
+			before => {
+				if let Some(count) = before.and_then(|old| self.counts.get_mut(&old.zone)) {
+					*count = count.saturating_sub(1);
+				}
+				let count = self.counts.entry(meter.zone).or_default();
+				*count = count.saturating_add(1);
+			}
+		}
+	}
+
+	/// The length of a slot in seconds. Never zero once the chain was read.
+	pub fn slot_seconds(&self) -> u32 {
+		self.slot_seconds
+	}
+
+	/// A meter by its identifier.
+	pub fn meter(&self, id: &MeterId) -> Option<&RegisteredMeter> {
+		self.meters.get(id)
+	}
+
+	/// How many meters of a zone are known.
+	pub fn count(&self, zone: ZoneId) -> u32 {
+		self.counts.get(&zone).copied().unwrap_or(0)
+	}
+
+	/// How many meters are known in all zones.
+	pub fn len(&self) -> usize {
+		self.meters.len()
+	}
+
+	/// Whether no meter is known.
+	pub fn is_empty(&self) -> bool {
+		self.meters.is_empty()
+	}
+}
+
+/// The present registry, swapped whole; `None` until the chain was read once.
+#[derive(Debug, Default)]
+pub struct RegistryCell(RwLock<Option<Arc<Registry>>>);
+
+impl RegistryCell {
+	/// The present registry.
+	pub fn load(&self) -> Option<Arc<Registry>> {
+		self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+	}
+
+	/// Replaces the registry.
+	pub fn store(&self, registry: Registry) {
+		*self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(registry));
+	}
+}

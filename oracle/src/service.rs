@@ -1,0 +1,263 @@
+//! Puts the parts together, starts them, and stops them in order.
+
+use std::{future::IntoFuture, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use energy_primitives::ZoneId;
+use tokio::{
+	net::TcpListener,
+	sync::{mpsc, oneshot, watch, Notify},
+	task::JoinSet,
+};
+
+use crate::{
+	chain::ChainClient,
+	clock::Clock,
+	follow::{FollowError, HeadFollower, RegistryFollower},
+	http::{self, Api},
+	ingest::{
+		writer::{Coverage, Writer},
+		Ingest, IngestLimits,
+	},
+	metrics::Metrics,
+	outbox::{Outbox, OutboxConfig},
+	registry::RegistryCell,
+	seal::Sealer,
+	store::{rocks::RocksStore, Store, StoreError},
+};
+
+/// How long requests that are being served may take when the oracle stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How the oracle runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+	/// Where to listen; port 0 for any free one.
+	pub listen: SocketAddr,
+	/// The folder of the database.
+	pub data: PathBuf,
+	/// The zones whose readings are taken.
+	pub zones: Vec<ZoneId>,
+	/// How long to wait after the end of a slot, by the chain's clock;
+	/// [`default_grace_seconds`](crate::seal::default_grace_seconds) if not given.
+	pub grace_seconds: Option<u32>,
+	/// After how many seconds the whole registry is read again.
+	pub registry_refresh_seconds: u64,
+	/// Limits of the way in.
+	pub limits: IngestLimits,
+	/// How the outbox is emptied.
+	pub outbox: OutboxConfig,
+}
+
+impl Config {
+	/// The defaults, for a folder, an address and zones.
+	pub fn new(data: PathBuf, listen: SocketAddr, zones: Vec<ZoneId>) -> Self {
+		Self {
+			listen,
+			data,
+			zones,
+			grace_seconds: None,
+			registry_refresh_seconds: 60,
+			limits: IngestLimits::default(),
+			outbox: OutboxConfig::default(),
+		}
+	}
+}
+
+/// Why the oracle cannot run, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+	/// The store cannot be opened, or failed.
+	#[error(transparent)]
+	Store(#[from] StoreError),
+	/// The address cannot be listened on, or the server failed.
+	#[error("cannot serve {address}: {source}")]
+	Listen {
+		/// The address.
+		address: SocketAddr,
+		/// The reason.
+		source: io::Error,
+	},
+	/// The node is not of the right chain.
+	#[error(transparent)]
+	Follow(#[from] FollowError),
+	/// A part ended that should not.
+	#[error("{0} ended unexpectedly")]
+	Ended(&'static str),
+	/// A thread could not be started.
+	#[error("cannot start a thread: {0}")]
+	Thread(io::Error),
+}
+
+/// A running oracle.
+pub struct Service {
+	address: SocketAddr,
+	metrics: Arc<Metrics>,
+	stop: watch::Sender<bool>,
+	server: tokio::task::JoinHandle<io::Result<()>>,
+	tasks: JoinSet<Result<(), ServiceError>>,
+	writer_done: oneshot::Receiver<()>,
+	writer_ended_early: bool,
+}
+
+impl Service {
+	/// Opens the store and starts every part.
+	///
+	/// # Errors
+	/// When the store cannot be opened or the address cannot be listened on. A node that is away is
+	/// no error: readings are taken with the registry that was last saved.
+	pub async fn start(
+		config: Config,
+		chain: impl ChainClient,
+		clock: impl Clock,
+	) -> Result<Self, ServiceError> {
+		let (chain, clock): (_, Arc<dyn Clock>) = (Arc::new(chain), Arc::new(clock));
+		let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.data)?);
+		let metrics = Arc::new(Metrics::default());
+		let registry = Arc::new(RegistryCell::default());
+		if let Some(saved) = store.load_registry(&config.zones)? {
+			tracing::info!(meters = saved.len(), "using the saved registry until the node answers");
+			metrics.note_registered(saved.len());
+			registry.store(saved);
+		}
+		let listen = |source| ServiceError::Listen { address: config.listen, source };
+		let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+		let address = listener.local_addr().map_err(listen)?;
+
+		let coverage = Arc::new(Coverage::default());
+		let (commands, inbox) = mpsc::channel(config.limits.queue_length.max(1));
+		let writer = Writer::new(store.clone(), metrics.clone(), coverage.clone());
+		let (done, writer_done) = oneshot::channel();
+		std::thread::Builder::new()
+			.name("oracle-writer".into())
+			.spawn(move || {
+				// Dropped when the writer ends, also by a panic.
+				let _done: oneshot::Sender<()> = done;
+				writer.run(inbox);
+			})
+			.map_err(ServiceError::Thread)?;
+		let ingest =
+			Ingest::new(registry.clone(), clock.clone(), metrics.clone(), config.limits, commands);
+
+		let outbox_filled = Arc::new(Notify::new());
+		let (heads, new_heads) = watch::channel(None);
+		let mut tasks = JoinSet::new();
+		let outbox = Outbox {
+			chain: chain.clone(),
+			store: store.clone(),
+			metrics: metrics.clone(),
+			filled: outbox_filled.clone(),
+			config: config.outbox,
+		};
+		tasks.spawn(async move { outbox.run().await.map_err(ServiceError::Store) });
+		let sealer = Sealer {
+			store: store.clone(),
+			ingest: ingest.clone(),
+			coverage,
+			registry: registry.clone(),
+			metrics: metrics.clone(),
+			outbox_filled,
+			zones: config.zones.clone(),
+			grace_seconds: config.grace_seconds,
+			ready_since: None,
+		};
+		let sealer_heads = new_heads.clone();
+		tasks.spawn(async move {
+			sealer.run(sealer_heads).await;
+			Ok(())
+		});
+		let registry_follower = RegistryFollower {
+			chain: chain.clone(),
+			store: store.clone(),
+			clock: clock.clone(),
+			metrics: metrics.clone(),
+			registry: registry.clone(),
+			zones: config.zones.clone(),
+			full_refresh_seconds: config.registry_refresh_seconds,
+		};
+		tasks.spawn(
+			async move { registry_follower.run(new_heads).await.map_err(ServiceError::Store) },
+		);
+		let head_follower = HeadFollower {
+			chain: chain.clone(),
+			store: store.clone(),
+			clock: clock.clone(),
+			metrics: metrics.clone(),
+			heads,
+		};
+		tasks.spawn(async move { head_follower.run().await.map_err(ServiceError::Follow) });
+
+		let (stop, mut stopped) = watch::channel(false);
+		let routes = http::router(Api {
+			ingest,
+			store,
+			registry,
+			metrics: metrics.clone(),
+			clock,
+			zones: config.zones,
+			account: chain.account(),
+		});
+		let server = axum::serve(listener, routes)
+			.with_graceful_shutdown(async move {
+				// An error means that the service is gone, which is a reason to stop as well.
+				let _ = stopped.wait_for(|stop| *stop).await;
+			})
+			.into_future();
+		Ok(Self {
+			address,
+			metrics,
+			stop,
+			server: tokio::spawn(server),
+			tasks,
+			writer_done,
+			writer_ended_early: false,
+		})
+	}
+
+	/// Where it listens.
+	pub fn address(&self) -> SocketAddr {
+		self.address
+	}
+
+	/// Its counters.
+	pub fn metrics(&self) -> &Metrics {
+		&self.metrics
+	}
+
+	/// Waits until a part fails. While all goes well it does not return.
+	pub async fn failed(&mut self) -> ServiceError {
+		tokio::select! {
+			Some(ended) = self.tasks.join_next() => match ended {
+				Ok(Err(error)) => error,
+				Ok(Ok(())) => ServiceError::Ended("a task"),
+				Err(_panicked) => ServiceError::Ended("a task that panicked"),
+			},
+			_ = &mut self.writer_done, if !self.writer_ended_early => {
+				self.writer_ended_early = true;
+				ServiceError::Ended("the writer")
+			},
+			ended = &mut self.server => match ended {
+				Ok(Err(source)) => ServiceError::Listen { address: self.address, source },
+				_ => ServiceError::Ended("the server"),
+			},
+		}
+	}
+
+	/// Stops: takes no more connections, answers what was asked, writes what was taken.
+	pub async fn stop(mut self) {
+		self.stop.send_replace(true);
+		if !self.server.is_finished()
+			&& tokio::time::timeout(DRAIN_TIMEOUT, &mut self.server).await.is_err()
+		{
+			tracing::warn!("some requests took too long and were broken off");
+			self.server.abort();
+		}
+		// The tasks hold a way to the writer; with the last one gone it ends by itself.
+		self.tasks.shutdown().await;
+		if !self.writer_ended_early
+			&& tokio::time::timeout(DRAIN_TIMEOUT, &mut self.writer_done).await.is_err()
+		{
+			tracing::error!("the writer did not finish");
+		}
+	}
+}

@@ -1,0 +1,460 @@
+//! A chain in memory, meters, and an oracle between them.
+
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+
+use std::{
+	collections::{BTreeMap, VecDeque},
+	future::Future,
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Arc, Mutex,
+	},
+	time::{Duration, Instant},
+};
+
+use ed25519_dalek::SigningKey;
+use energy_oracle::{
+	chain::{AttestError, ChainClient, ChainError, Head},
+	clock::Clock,
+	service::{Config, Service},
+	store::{Attestation, PageKey},
+};
+use energy_primitives::{
+	api::{AttestedPage, Clock as ChainClock, ZoneSummary, PAGE_LIMIT},
+	AccountId, Meter, MeterId, MeterIndex, Slot, ZoneId,
+};
+use sp_core::H256;
+use tokio::sync::watch;
+use wia_ene_014::{
+	canonical::{meter_id, DeviceKey, Quality},
+	message::{Message, Reading, Timestamp},
+};
+
+/// The length of a slot on the chain of the tests.
+pub const SLOT_SECONDS: u32 = 60;
+/// A slot; the tests begin in the slot after it.
+pub const FIRST_SLOT: Slot = Slot(30_000_000);
+/// The zone of the tests.
+pub const ZONE: ZoneId = ZoneId(1);
+/// The rating of every meter: 1 Wh in a second.
+pub const RATED_POWER_W: u32 = 3_600;
+
+/// A meter that signs.
+#[derive(Clone)]
+pub struct Device {
+	pub name: String,
+	pub key: SigningKey,
+	pub index: MeterIndex,
+}
+
+/// One interval: start, seconds, import Wh, export Wh, quality.
+pub type Interval = (u64, u32, u64, u64, Quality);
+
+impl Device {
+	pub fn new(index: u32) -> Self {
+		let mut seed = [7; 32];
+		seed[..4].copy_from_slice(&index.to_le_bytes());
+		Self {
+			name: format!("METER-{index}"),
+			key: SigningKey::from_bytes(&seed),
+			index: MeterIndex(index),
+		}
+	}
+
+	pub fn id(&self) -> MeterId {
+		MeterId(meter_id(&self.name))
+	}
+
+	pub fn registration(&self) -> (MeterId, Meter<AccountId>) {
+		let meter = Meter {
+			owner: AccountId::new([self.index.0 as u8; 32]),
+			zone: ZONE,
+			index: self.index,
+			key: DeviceKey::Ed25519(self.key.verifying_key().to_bytes()),
+			rated_power_w: RATED_POWER_W,
+		};
+		(self.id(), meter)
+	}
+
+	/// A signed message.
+	pub fn message(&self, timestamp: u64, intervals: &[Interval]) -> Message {
+		let moment = |seconds| Timestamp::from_unix_seconds(seconds).unwrap();
+		let readings = intervals
+			.iter()
+			.map(|(start, seconds, import_wh, export_wh, quality)| {
+				Reading::from_wh(moment(*start), *seconds, *import_wh, *export_wh, *quality)
+			})
+			.collect();
+		Message::build(self.name.parse().unwrap(), moment(timestamp), readings)
+			.sign_ed25519(&self.key)
+			.unwrap()
+	}
+
+	/// A signed message with one figure that fills a slot.
+	pub fn full(&self, slot: Slot, import_wh: u64, export_wh: u64) -> String {
+		let interval =
+			(start(slot), SLOT_SECONDS, import_wh, export_wh, Quality::Valid);
+		self.message(end(slot), &[interval]).to_json()
+	}
+}
+
+/// When a slot begins.
+pub fn start(slot: Slot) -> u64 {
+	slot.start_seconds(SLOT_SECONDS)
+}
+
+/// When a slot has ended.
+pub fn end(slot: Slot) -> u64 {
+	slot.end_seconds(SLOT_SECONDS)
+}
+
+/// A clock that is set.
+#[derive(Clone, Default)]
+pub struct TestClock(Arc<AtomicU64>);
+
+impl TestClock {
+	pub fn set(&self, seconds: u64) {
+		self.0.store(seconds, Ordering::SeqCst);
+	}
+}
+
+impl Clock for TestClock {
+	fn now_seconds(&self) -> u64 {
+		self.0.load(Ordering::SeqCst)
+	}
+}
+
+/// What the chain does with the next attestation instead of taking it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+	/// It takes it, and its answer is lost.
+	AnswerLost,
+	/// It never hears of it.
+	Lost,
+	/// It refuses it for now.
+	Refused,
+	/// It no longer takes it.
+	TooLate,
+	/// Others have agreed on something else.
+	Outvoted,
+	/// The question never ends.
+	Hangs,
+}
+
+#[derive(Default)]
+struct State {
+	genesis: H256,
+	meters: Vec<(MeterId, Meter<AccountId>)>,
+	pages: BTreeMap<PageKey, Attestation>,
+	received: Vec<Attestation>,
+	faults: VecDeque<Fault>,
+	is_away: bool,
+}
+
+/// A chain in memory. Clones are the same chain.
+#[derive(Clone)]
+pub struct FakeChain {
+	state: Arc<Mutex<State>>,
+	heads: watch::Sender<Head>,
+	listener: Arc<tokio::sync::Mutex<watch::Receiver<Head>>>,
+}
+
+impl FakeChain {
+	pub fn new(now_seconds: u64, devices: &[Device]) -> Self {
+		let clock = ChainClock { now_seconds, slot_seconds: SLOT_SECONDS };
+		let (heads, mut listener) = watch::channel(Head { number: 1, finalized: 1, clock });
+		listener.mark_changed();
+		let state = State {
+			genesis: H256::repeat_byte(1),
+			meters: devices.iter().map(Device::registration).collect(),
+			..State::default()
+		};
+		Self {
+			state: Arc::new(Mutex::new(state)),
+			heads,
+			listener: Arc::new(tokio::sync::Mutex::new(listener)),
+		}
+	}
+
+	/// Lets a new process hear the present head at once.
+	pub async fn restarted(&self) -> Self {
+		self.listener.lock().await.mark_changed();
+		self.clone()
+	}
+
+	/// Makes a block at a time.
+	pub fn block_at(&self, now_seconds: u64) {
+		self.heads.send_modify(|head| {
+			head.number += 1;
+			head.finalized += 1;
+			head.clock.now_seconds = now_seconds;
+		});
+	}
+
+	pub fn set_meters(&self, meters: Vec<(MeterId, Meter<AccountId>)>) {
+		self.state.lock().unwrap().meters = meters;
+	}
+
+	pub fn set_genesis(&self, genesis: H256) {
+		self.state.lock().unwrap().genesis = genesis;
+	}
+
+	pub fn set_away(&self, is_away: bool) {
+		self.state.lock().unwrap().is_away = is_away;
+	}
+
+	pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
+		self.state.lock().unwrap().faults.extend(faults);
+	}
+
+	/// The pages on chain.
+	pub fn pages(&self) -> Vec<Attestation> {
+		self.state.lock().unwrap().pages.values().cloned().collect()
+	}
+
+	/// Everything that was ever sent.
+	pub fn received(&self) -> Vec<Attestation> {
+		self.state.lock().unwrap().received.clone()
+	}
+
+	fn answer<T>(&self, answer: impl FnOnce(&mut State) -> T) -> Result<T, ChainError> {
+		let mut state = self.state.lock().unwrap();
+		if state.is_away {
+			return Err(ChainError::Unreachable("away".into()));
+		}
+		Ok(answer(&mut state))
+	}
+}
+
+impl ChainClient for FakeChain {
+	fn account(&self) -> AccountId {
+		AccountId::new([9; 32])
+	}
+
+	async fn genesis(&self) -> Result<H256, ChainError> {
+		self.answer(|state| state.genesis)
+	}
+
+	async fn next_head(&self) -> Result<Head, ChainError> {
+		self.answer(|_| ())?;
+		let mut listener = self.listener.lock().await;
+		listener.changed().await.map_err(|error| ChainError::Unreachable(error.to_string()))?;
+		let head = *listener.borrow_and_update();
+		Ok(head)
+	}
+
+	async fn zone(&self, zone: ZoneId) -> Result<Option<ZoneSummary>, ChainError> {
+		let oracles = vec![self.account()];
+		self.answer(|state| {
+			(zone == ZONE).then(|| ZoneSummary {
+				terms: None,
+				halted: None,
+				meters: state.meters.len() as u32,
+				utility: None,
+				oracles,
+				threshold: 1,
+				imbalance_pot: 0,
+				fee_pot: 0,
+				imbalance_account: AccountId::new([0; 32]),
+				fee_account: AccountId::new([0; 32]),
+			})
+		})
+	}
+
+	async fn meters(
+		&self,
+		zone: ZoneId,
+		from: MeterIndex,
+	) -> Result<Vec<(MeterId, Meter<AccountId>)>, ChainError> {
+		self.answer(|state| {
+			let meters = state.meters.iter().filter(|(_, meter)| {
+				meter.zone == zone && meter.index >= from
+			});
+			meters.take(PAGE_LIMIT as usize).cloned().collect()
+		})
+	}
+
+	async fn attested_page(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		page: u32,
+	) -> Result<Option<AttestedPage>, ChainError> {
+		self.answer(|state| {
+			state.pages.get(&PageKey { zone, slot, page }).map(|attestation| AttestedPage {
+				readings_root: attestation.readings_root,
+				readings_count: attestation.readings_count,
+				values: attestation.values.clone(),
+				oracles: vec![AccountId::new([9; 32])],
+			})
+		})
+	}
+
+	async fn attest(&self, attestation: &Attestation) -> Result<(), AttestError> {
+		let fault = {
+			let mut state = self.state.lock().unwrap();
+			if state.is_away {
+				return Err(AttestError::Unknown("away".into()));
+			}
+			state.received.push(attestation.clone());
+			let fault = state.faults.pop_front();
+			let mut voted = attestation.clone();
+			if fault == Some(Fault::Outvoted) {
+				voted.readings_root = H256::repeat_byte(0xee);
+			}
+			if matches!(fault, None | Some(Fault::AnswerLost | Fault::Outvoted)) {
+				if state.pages.contains_key(&attestation.key) {
+					return Err(AttestError::AlreadyVoted);
+				}
+				state.pages.insert(attestation.key, voted);
+			}
+			fault
+		};
+		match fault {
+			None => Ok(()),
+			Some(Fault::AnswerLost | Fault::Lost) => {
+				Err(AttestError::Unknown("no answer".into()))
+			},
+			Some(Fault::Refused) => Err(AttestError::Refused("not now".into())),
+			Some(Fault::TooLate) => Err(AttestError::TooLate),
+			Some(Fault::Outvoted) => Err(AttestError::PageFinal),
+			Some(Fault::Hangs) => std::future::pending().await,
+		}
+	}
+}
+
+/// An oracle that runs, and a client of it.
+pub struct Running {
+	pub chain: FakeChain,
+	pub clock: TestClock,
+	pub service: Service,
+	pub url: String,
+	pub client: reqwest::Client,
+	pub folder: tempfile::TempDir,
+}
+
+/// What the oracle answered.
+#[derive(Debug)]
+pub struct Answer {
+	pub status: u16,
+	pub content_type: String,
+	pub body: serde_json::Value,
+}
+
+impl Answer {
+	/// The line of a message.
+	pub fn line(&self, index: usize) -> (&str, Option<&str>) {
+		let line = &self.body["results"][index];
+		(line["status"].as_str().unwrap(), line["code"].as_str())
+	}
+}
+
+impl Running {
+	/// An oracle for the devices, a few seconds into the slot after [`FIRST_SLOT`].
+	pub async fn start(devices: &[Device]) -> Self {
+		Self::start_with(devices, |_| ()).await
+	}
+
+	pub async fn start_with(devices: &[Device], adjust: impl FnOnce(&mut Config)) -> Self {
+		let now = end(FIRST_SLOT) + 5;
+		let folder = tempfile::tempdir().unwrap();
+		let clock = TestClock::default();
+		clock.set(now);
+		let running =
+			Self::start_in(folder, FakeChain::new(now, devices), clock, adjust).await;
+		running.wait_until_ready().await;
+		running
+	}
+
+	pub async fn start_in(
+		folder: tempfile::TempDir,
+		chain: FakeChain,
+		clock: TestClock,
+		adjust: impl FnOnce(&mut Config),
+	) -> Self {
+		let listen = "127.0.0.1:0".parse().unwrap();
+		let mut config = Config::new(folder.path().join("db"), listen, vec![ZONE]);
+		config.outbox.pace.first = Duration::from_millis(5);
+		config.outbox.pace.longest = Duration::from_millis(20);
+		adjust(&mut config);
+		let service =
+			Service::start(config, chain.restarted().await, clock.clone()).await.unwrap();
+		let url = format!("http://{}", service.address());
+		Self { chain, clock, service, url, client: reqwest::Client::new(), folder }
+	}
+
+	/// Stops the oracle and starts it again on the same folder and chain.
+	pub async fn restart(self) -> Self {
+		let Self { chain, clock, service, folder, .. } = self;
+		service.stop().await;
+		Self::start_in(folder, chain, clock, |_| ()).await
+	}
+
+	pub async fn wait_until_ready(&self) {
+		eventually("the oracle is ready", || async {
+			let answer = self.client.get(format!("{}/readyz", self.url)).send().await;
+			answer.is_ok_and(|answer| answer.status() == 200)
+		})
+		.await;
+	}
+
+	pub async fn get(&self, path: &str) -> Answer {
+		Self::answer(self.client.get(format!("{}{path}", self.url))).await
+	}
+
+	pub async fn post_as(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+		let request = self
+			.client
+			.post(format!("{}/v1/readings", self.url))
+			.header("content-type", content_type)
+			.body(body);
+		Self::answer(request).await
+	}
+
+	pub async fn post(&self, body: impl Into<reqwest::Body>) -> Answer {
+		self.post_as("application/json", body).await
+	}
+
+	async fn answer(request: reqwest::RequestBuilder) -> Answer {
+		let answer = request.send().await.unwrap();
+		let content_type = answer.headers().get("content-type").map_or(String::new(), |value| {
+			value.to_str().unwrap().to_owned()
+		});
+		let status = answer.status().as_u16();
+		let text = answer.text().await.unwrap();
+		let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+		Answer { status, content_type, body }
+	}
+
+	/// Moves the chain and the clock to a time, and waits until the oracle has seen the block.
+	pub async fn advance(&self, now_seconds: u64) {
+		self.clock.set(now_seconds);
+		self.chain.block_at(now_seconds);
+	}
+
+	/// Waits until a slot and all before it are sealed.
+	pub async fn wait_until_sealed(&self, slot: Slot) {
+		eventually("the slot is sealed", || async {
+			let status = self.get("/v1/status").await;
+			status.body["zones"][0]["sealedThrough"].as_u64() >= Some(slot.0.into())
+		})
+		.await;
+	}
+
+	/// Waits until nothing is on its way to the chain.
+	pub async fn wait_until_delivered(&self) {
+		eventually("the outbox is empty", || async {
+			self.get("/v1/status").await.body["outboxPages"] == 0
+		})
+		.await;
+	}
+}
+
+/// Waits for a condition, for a bounded time.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+	let started = Instant::now();
+	while !condition().await {
+		assert!(started.elapsed() < Duration::from_secs(30), "in time: {what}");
+		tokio::time::sleep(Duration::from_millis(5)).await;
+	}
+}

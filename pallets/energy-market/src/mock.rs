@@ -1,0 +1,236 @@
+//! A small chain: balances, the settlement currency, and the market. Time, participants and the
+//! reaction of settlement are set by the test.
+
+use crate as pallet_energy_market;
+use crate::{HoldReason, Pallet};
+use energy_primitives::{
+	Balance, MarketTerms, OnCleared, Participants, Role, Side, Slot, ZoneId, SETTLEMENT_ASSET,
+};
+use frame_support::{
+	derive_impl, parameter_types,
+	traits::{
+		fungible::{InspectHold, ItemOf},
+		AsEnsureOriginWithArg, ConstU128, ConstU16, ConstU32, Get, Hooks, UnixTime,
+	},
+	weights::Weight,
+};
+use frame_system::{EnsureRoot, EnsureSigned};
+use sp_core::H160;
+use sp_runtime::{AccountId32, BuildStorage, DispatchError, DispatchResult};
+use std::time::Duration;
+
+pub type AccountId = AccountId32;
+
+pub const ZONE: ZoneId = ZoneId(1);
+/// A zone without terms.
+pub const BARE_ZONE: ZoneId = ZoneId(2);
+pub const SLOT_SECONDS: u32 = 60;
+pub const NOW: u64 = 6_000;
+/// The slot after the present one; its gate closes at 6,050.
+pub const SLOT: Slot = Slot(101);
+pub const MONEY: Balance = 1_000_000_000;
+
+#[frame_support::runtime]
+mod runtime {
+	#[runtime::runtime]
+	#[runtime::derive(
+		RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeTask, RuntimeHoldReason,
+		RuntimeFreezeReason, RuntimeViewFunction
+	)]
+	pub struct Test;
+
+	#[runtime::pallet_index(0)]
+	pub type System = frame_system;
+	#[runtime::pallet_index(1)]
+	pub type Balances = pallet_balances;
+	#[runtime::pallet_index(2)]
+	pub type Assets = pallet_assets;
+	#[runtime::pallet_index(3)]
+	pub type AssetsHolder = pallet_assets_holder;
+	#[runtime::pallet_index(4)]
+	pub type EnergyMarket = pallet_energy_market;
+}
+
+type Block = frame_system::mocking::MockBlock<Test>;
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+	type Block = Block;
+	type AccountId = AccountId;
+	type Lookup = sp_runtime::traits::IdentityLookup<AccountId>;
+	type AccountData = pallet_balances::AccountData<Balance>;
+}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+	type Balance = Balance;
+	type ExistentialDeposit = ConstU128<1>;
+	type AccountStore = System;
+}
+
+#[derive_impl(pallet_assets::config_preludes::TestDefaultConfig)]
+impl pallet_assets::Config for Test {
+	type Balance = Balance;
+	type Currency = Balances;
+	type CreateOrigin = AsEnsureOriginWithArg<EnsureSigned<AccountId>>;
+	type ForceOrigin = EnsureRoot<AccountId>;
+	type Holder = AssetsHolder;
+}
+
+impl pallet_assets_holder::Config for Test {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type RuntimeEvent = RuntimeEvent;
+}
+
+parameter_types! {
+	pub const SettlementAsset: u32 = SETTLEMENT_ASSET;
+	pub static NowSeconds: u64 = NOW;
+	pub static SettlementTakesMore: bool = true;
+	pub static ClearedSlots: Vec<(ZoneId, Slot, u32)> = Vec::new();
+}
+
+pub struct TestTime;
+impl UnixTime for TestTime {
+	fn now() -> Duration {
+		Duration::from_secs(NowSeconds::get())
+	}
+}
+
+/// Accounts 1 to 49 are prosumers of `ZONE`; see the functions for the others.
+pub struct TestParticipants;
+impl Participants<AccountId> for TestParticipants {
+	fn is_active(who: &AccountId) -> bool {
+		*who != suspended()
+	}
+	fn has_role(who: &AccountId, role: Role) -> bool {
+		Self::is_active(who) &&
+			match role {
+				Role::Prosumer => *who < account(50),
+				Role::Utility => *who == utility(),
+				Role::Regulator => *who == regulator(),
+				_ => false,
+			}
+	}
+	fn zone_of(who: &AccountId) -> Option<ZoneId> {
+		Some(if *who == elsewhere() { BARE_ZONE } else { ZONE })
+	}
+	fn zone_exists(zone: ZoneId) -> bool {
+		[ZONE, BARE_ZONE].contains(&zone)
+	}
+	fn utility_of(zone: ZoneId) -> Option<AccountId> {
+		(zone == ZONE).then(utility)
+	}
+}
+
+pub struct TestSettlement;
+impl OnCleared for TestSettlement {
+	fn on_cleared(zone: ZoneId, slot: Slot, positions: u32) -> DispatchResult {
+		if !SettlementTakesMore::get() {
+			return Err(DispatchError::Exhausted);
+		}
+		ClearedSlots::mutate(|slots| slots.push((zone, slot, positions)));
+		Ok(())
+	}
+}
+
+impl pallet_energy_market::Config for Test {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Currency = ItemOf<AssetsHolder, SettlementAsset, AccountId>;
+	type Participants = TestParticipants;
+	type OnCleared = TestSettlement;
+	type Time = TestTime;
+	type GovernanceOrigin = EnsureRoot<AccountId>;
+	type MaxTicks = ConstU16<200>;
+	type MaxOrdersPerSlot = ConstU32<20>;
+	type MaxSlotsAhead = ConstU32<10>;
+	type MaxOpenBooks = ConstU32<3>;
+	type RetentionSlots = ConstU32<5>;
+	type WeightInfo = crate::weights::ReckonedWeight<Test>;
+}
+
+pub fn account(number: u8) -> AccountId {
+	AccountId::new([number; 32])
+}
+pub fn regulator() -> AccountId {
+	account(60)
+}
+pub fn utility() -> AccountId {
+	account(61)
+}
+/// A prosumer of `BARE_ZONE`.
+pub fn elsewhere() -> AccountId {
+	account(40)
+}
+pub fn suspended() -> AccountId {
+	account(41)
+}
+/// A prosumer without money.
+pub fn penniless() -> AccountId {
+	account(42)
+}
+
+/// Prices from 0.05 to 0.50 in steps of 0.01 per kWh.
+pub fn terms() -> MarketTerms {
+	MarketTerms {
+		gate_closure_seconds: 10,
+		price_floor: 50_000,
+		tick_size: 10_000,
+		tick_count: 46,
+		max_order_wh: 1_000_000,
+		grid_fee: 3_001,
+		shortage_price: 600_000,
+		surplus_price: 20_000,
+		policy: Some(H160::repeat_byte(7)),
+	}
+}
+
+/// Builds the chain, runs the test at block 1, and checks the invariants afterwards.
+pub fn run(test: impl FnOnce()) {
+	let mut storage =
+		frame_system::GenesisConfig::<Test>::default().build_storage().expect("genesis");
+	pallet_assets::GenesisConfig::<Test> {
+		assets: vec![(SETTLEMENT_ASSET, account(99), true, 1)],
+		accounts: (1..=41).map(|number| (SETTLEMENT_ASSET, account(number), MONEY)).collect(),
+		..Default::default()
+	}
+	.assimilate_storage(&mut storage)
+	.expect("genesis");
+	pallet_energy_market::GenesisConfig::<Test> {
+		slot_seconds: SLOT_SECONDS,
+		terms: vec![(ZONE, terms())],
+		..Default::default()
+	}
+	.assimilate_storage(&mut storage)
+	.expect("genesis");
+	let mut chain = sp_io::TestExternalities::new(storage);
+	chain.execute_with(|| {
+		System::set_block_number(1);
+		test();
+		Pallet::<Test>::do_try_state().expect("the invariants hold");
+	});
+}
+
+pub fn place(who: u8, side: Side, price: u64, energy_wh: u64) -> DispatchResult {
+	EnergyMarket::place(RuntimeOrigin::signed(account(who)), ZONE, SLOT, side, price, energy_wh)
+}
+
+pub fn held(who: u8) -> Balance {
+	ItemOf::<AssetsHolder, SettlementAsset, AccountId>::balance_on_hold(
+		&HoldReason::Market.into(),
+		&account(who),
+	)
+}
+
+pub fn idle(weight: Weight) -> Weight {
+	EnergyMarket::on_idle(System::block_number(), weight)
+}
+
+/// Lets the gate of `SLOT` close and the blocks' idle time do its work.
+pub fn clear() {
+	NowSeconds::set(6_050);
+	idle(Weight::MAX);
+}
+
+pub fn block_weight() -> Weight {
+	<<Test as frame_system::Config>::BlockWeights as Get<_>>::get().max_block
+}

@@ -1,0 +1,357 @@
+//! A small chain: the settlement currency, the real market, and settlement. Time, meters and the
+//! policy contract are set by the test.
+
+use crate as pallet_settlement;
+use crate::{Pallet, Pot};
+use energy_market_core::{cost_rounded_down, cost_rounded_up, delivery, Delivery};
+use energy_primitives::{
+	Balance, CashFlow, MarketTerms, Measured, Meter, MeterId, MeterIndex, MeteredEnergy,
+	MeteringStatus, Meters, Participants, PolicyError, PolicyQuestion, Quality, Role,
+	SettlementPolicy, Side, Slot, ZoneId, SETTLEMENT_ASSET,
+};
+use frame_support::{
+	assert_ok, derive_impl, parameter_types,
+	traits::{
+		fungible::ItemOf, AsEnsureOriginWithArg, ConstU128, ConstU16, ConstU32, Hooks, UnixTime,
+	},
+	weights::Weight,
+	PalletId,
+};
+use frame_system::{EnsureRoot, EnsureSigned};
+use sp_core::H160;
+use sp_runtime::{AccountId32, BuildStorage};
+use std::{collections::BTreeMap, time::Duration};
+
+pub type AccountId = AccountId32;
+
+pub const ZONE: ZoneId = ZoneId(1);
+pub const NOW: u64 = 6_000;
+pub const SLOT: Slot = Slot(101);
+pub const MONEY: Balance = 1_000_000_000;
+pub const POT: Balance = 500_000_000;
+pub const PAGE: u32 = 3;
+
+#[frame_support::runtime]
+mod runtime {
+	#[runtime::runtime]
+	#[runtime::derive(
+		RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeTask, RuntimeHoldReason,
+		RuntimeFreezeReason, RuntimeViewFunction
+	)]
+	pub struct Test;
+
+	#[runtime::pallet_index(0)]
+	pub type System = frame_system;
+	#[runtime::pallet_index(1)]
+	pub type Balances = pallet_balances;
+	#[runtime::pallet_index(2)]
+	pub type Assets = pallet_assets;
+	#[runtime::pallet_index(3)]
+	pub type AssetsHolder = pallet_assets_holder;
+	#[runtime::pallet_index(4)]
+	pub type EnergyMarket = pallet_energy_market;
+	#[runtime::pallet_index(5)]
+	pub type Settlement = pallet_settlement;
+}
+
+type Block = frame_system::mocking::MockBlock<Test>;
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+	type Block = Block;
+	type AccountId = AccountId;
+	type Lookup = sp_runtime::traits::IdentityLookup<AccountId>;
+	type AccountData = pallet_balances::AccountData<Balance>;
+}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+	type Balance = Balance;
+	type ExistentialDeposit = ConstU128<1>;
+	type AccountStore = System;
+}
+
+#[derive_impl(pallet_assets::config_preludes::TestDefaultConfig)]
+impl pallet_assets::Config for Test {
+	type Balance = Balance;
+	type Currency = Balances;
+	type CreateOrigin = AsEnsureOriginWithArg<EnsureSigned<AccountId>>;
+	type ForceOrigin = EnsureRoot<AccountId>;
+	type Holder = AssetsHolder;
+}
+
+impl pallet_assets_holder::Config for Test {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type RuntimeEvent = RuntimeEvent;
+}
+
+/// How the policy contract behaves.
+#[derive(Clone, Copy)]
+pub enum Behaviour {
+	Honest,
+	Fails,
+	Unreadable,
+	OneFlowTooFew,
+	/// Adds to the energy flow of the first position that it is asked about.
+	AddsEnergy(i128),
+	/// Adds to the imbalance flow of each net buyer.
+	AddsImbalance(i128),
+	/// Adds to everyone's grid fee.
+	AddsFee(u128),
+}
+
+parameter_types! {
+	pub const SettlementAsset: u32 = SETTLEMENT_ASSET;
+	pub const TestPalletId: PalletId = PalletId(*b"en/setlm");
+	pub const TestPolicyWeight: Weight = Weight::from_parts(1_000_000_000, 10_000);
+	pub static NowSeconds: u64 = NOW;
+	pub static MetersAreFinal: bool = true;
+	pub static Readings: BTreeMap<u8, (u64, u64, Quality)> = BTreeMap::new();
+	pub static Policy: Behaviour = Behaviour::Honest;
+	pub static PolicyCalls: Vec<usize> = Vec::new();
+}
+
+pub struct TestTime;
+impl UnixTime for TestTime {
+	fn now() -> Duration {
+		Duration::from_secs(NowSeconds::get())
+	}
+}
+
+/// Everybody is a prosumer of every zone; account 61 is the utility.
+pub struct TestParticipants;
+impl Participants<AccountId> for TestParticipants {
+	fn is_active(who: &AccountId) -> bool {
+		*who != account(62)
+	}
+	fn has_role(_: &AccountId, role: Role) -> bool {
+		role == Role::Prosumer
+	}
+	fn zone_of(_: &AccountId) -> Option<ZoneId> {
+		Some(ZONE)
+	}
+	fn zone_exists(_: ZoneId) -> bool {
+		true
+	}
+	fn utility_of(zone: ZoneId) -> Option<AccountId> {
+		Some(account(if zone == ZONE { 61 } else { 62 }))
+	}
+}
+
+/// Account `n` has the meter `n`; account 9 has the meters 9 and 10; account 20 has none.
+pub struct TestMeters;
+impl Meters<AccountId> for TestMeters {
+	fn meter(_: MeterId) -> Option<Meter<AccountId>> {
+		None
+	}
+	fn meter_at(_: ZoneId, _: MeterIndex) -> Option<(MeterId, Meter<AccountId>)> {
+		None
+	}
+	fn meters_of(owner: &AccountId, _: ZoneId) -> Vec<MeterIndex> {
+		let number = u32::from(AsRef::<[u8]>::as_ref(owner)[0]);
+		match number {
+			9 => vec![MeterIndex(9), MeterIndex(10)],
+			20 => vec![],
+			_ => vec![MeterIndex(number)],
+		}
+	}
+	fn meter_count(_: ZoneId) -> u32 {
+		100
+	}
+}
+
+pub struct TestMetering;
+impl MeteredEnergy for TestMetering {
+	fn status(_: ZoneId, _: Slot) -> MeteringStatus {
+		if MetersAreFinal::get() {
+			MeteringStatus::Final
+		} else {
+			MeteringStatus::Pending
+		}
+	}
+	fn measured(_: ZoneId, _: Slot, meter: MeterIndex) -> Measured {
+		let (import_wh, export_wh, quality) =
+			Readings::get().get(&(meter.0 as u8)).copied().unwrap_or((0, 0, Quality::Estimated));
+		Measured { import_wh, export_wh, quality }
+	}
+}
+
+/// What the contract `p2p-settlement` answers, from the arithmetic of the core.
+pub fn honest_flow(price: u64, terms: &MarketTerms, question: &PolicyQuestion) -> CashFlow {
+	let PolicyQuestion { bought_wh, sold_wh, import_wh, export_wh } = *question;
+	let signed = |amount: u128| i128::try_from(amount).unwrap();
+	CashFlow {
+		energy: signed(cost_rounded_down(sold_wh, price)) -
+			signed(cost_rounded_up(bought_wh, price)),
+		imbalance: match delivery(bought_wh, sold_wh, import_wh, export_wh) {
+			Delivery::Balanced => 0,
+			Delivery::Bought { untaken, .. } =>
+				signed(cost_rounded_down(untaken, terms.surplus_price)),
+			Delivery::Sold { short, .. } => -signed(cost_rounded_up(short, terms.shortage_price)),
+		},
+		grid_fee: cost_rounded_up(bought_wh, terms.grid_fee),
+	}
+}
+
+pub struct TestPolicy;
+impl SettlementPolicy for TestPolicy {
+	fn cash_flows(
+		_: H160,
+		price: u64,
+		terms: &MarketTerms,
+		page: &[PolicyQuestion],
+	) -> Result<Vec<CashFlow>, PolicyError> {
+		PolicyCalls::mutate(|calls| calls.push(page.len()));
+		let mut flows: Vec<_> =
+			page.iter().map(|question| honest_flow(price, terms, question)).collect();
+		match Policy::get() {
+			Behaviour::Honest => {},
+			Behaviour::Fails => return Err(PolicyError::Failed),
+			Behaviour::Unreadable => return Err(PolicyError::Unreadable),
+			Behaviour::OneFlowTooFew => drop(flows.pop()),
+			Behaviour::AddsEnergy(amount) => flows[0].energy += amount,
+			Behaviour::AddsImbalance(amount) => page
+				.iter()
+				.zip(&mut flows)
+				.filter(|(question, _)| question.bought_wh > 0)
+				.for_each(|(_, flow)| flow.imbalance += amount),
+			Behaviour::AddsFee(amount) => {
+				flows.iter_mut().for_each(|flow| flow.grid_fee += amount)
+			},
+		}
+		Ok(flows)
+	}
+}
+
+impl pallet_energy_market::Config for Test {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Currency = ItemOf<AssetsHolder, SettlementAsset, AccountId>;
+	type Participants = TestParticipants;
+	type OnCleared = Settlement;
+	type Time = TestTime;
+	type GovernanceOrigin = EnsureRoot<AccountId>;
+	type MaxTicks = ConstU16<200>;
+	type MaxOrdersPerSlot = ConstU32<100>;
+	type MaxSlotsAhead = ConstU32<10>;
+	type MaxOpenBooks = ConstU32<8>;
+	type RetentionSlots = ConstU32<5>;
+	type WeightInfo = pallet_energy_market::weights::ReckonedWeight<Test>;
+}
+
+impl pallet_settlement::Config for Test {
+	type Currency = ItemOf<Assets, SettlementAsset, AccountId>;
+	type Market = EnergyMarket;
+	type Metering = TestMetering;
+	type Meters = TestMeters;
+	type Participants = TestParticipants;
+	type Policy = TestPolicy;
+	type Clock = EnergyMarket;
+	type PolicyWeight = TestPolicyWeight;
+	type PageSize = ConstU32<PAGE>;
+	type MaxPending = ConstU32<2>;
+	type RetentionSlots = ConstU32<5>;
+	type PalletId = TestPalletId;
+	type WeightInfo = crate::weights::ReckonedWeight<Test>;
+}
+
+pub fn account(number: u8) -> AccountId {
+	AccountId::new([number; 32])
+}
+
+/// Prices from 0.05 to 0.50 in steps of 0.01 per kWh.
+pub fn terms() -> MarketTerms {
+	MarketTerms {
+		gate_closure_seconds: 10,
+		price_floor: 50_000,
+		tick_size: 10_000,
+		tick_count: 46,
+		max_order_wh: 1_000_000,
+		grid_fee: 3_001,
+		shortage_price: 600_000,
+		surplus_price: 20_001,
+		policy: Some(H160::repeat_byte(7)),
+	}
+}
+
+/// Builds the chain, runs the test at block 1, and checks the invariants and the sum of all money
+/// afterwards.
+pub fn run(test: impl FnOnce()) {
+	let mut storage =
+		frame_system::GenesisConfig::<Test>::default().build_storage().expect("genesis");
+	let pot = Pallet::<Test>::pot(ZONE, Pot::Imbalance);
+	pallet_assets::GenesisConfig::<Test> {
+		assets: vec![(SETTLEMENT_ASSET, account(99), true, 1)],
+		accounts: (1..=30)
+			.map(|number| (SETTLEMENT_ASSET, account(number), MONEY))
+			.chain([(SETTLEMENT_ASSET, pot, POT)])
+			.collect(),
+		..Default::default()
+	}
+	.assimilate_storage(&mut storage)
+	.expect("genesis");
+	pallet_energy_market::GenesisConfig::<Test> {
+		slot_seconds: 60,
+		terms: vec![(ZONE, terms())],
+		..Default::default()
+	}
+	.assimilate_storage(&mut storage)
+	.expect("genesis");
+	let mut chain = sp_io::TestExternalities::new(storage);
+	chain.execute_with(|| {
+		System::set_block_number(1);
+		test();
+		Pallet::<Test>::do_try_state().expect("the invariants of settlement hold");
+		pallet_energy_market::Pallet::<Test>::do_try_state()
+			.expect("the invariants of the market hold");
+		assert_eq!(all_money(), 30 * MONEY + POT, "no money appears or vanishes");
+	});
+}
+
+/// Free and held money of all accounts and pots.
+pub fn all_money() -> Balance {
+	use frame_support::traits::fungible::Inspect;
+	let pots = [Pot::Escrow, Pot::Fees, Pot::Imbalance]
+		.map(|pot| Pallet::<Test>::pot(ZONE, pot));
+	(1..=30)
+		.map(account)
+		.chain(pots)
+		.chain([account(61)])
+		.map(|who| {
+			ItemOf::<Assets, SettlementAsset, AccountId>::balance(&who) +
+				<ItemOf<AssetsHolder, SettlementAsset, AccountId> as
+					frame_support::traits::fungible::InspectHold<_>>::total_balance_on_hold(&who)
+		})
+		.sum()
+}
+
+pub fn free(who: u8) -> Balance {
+	Assets::balance(SETTLEMENT_ASSET, account(who))
+}
+
+pub fn pot(pot: Pot) -> Balance {
+	Assets::balance(SETTLEMENT_ASSET, Pallet::<Test>::pot(ZONE, pot))
+}
+
+pub fn place(who: u8, side: Side, price: u64, energy_wh: u64) {
+	place_in(SLOT, who, side, price, energy_wh);
+}
+
+pub fn place_in(slot: Slot, who: u8, side: Side, price: u64, energy_wh: u64) {
+	let who = RuntimeOrigin::signed(account(who));
+	assert_ok!(EnergyMarket::place(who, ZONE, slot, side, price, energy_wh));
+}
+
+pub fn reads(meter: u8, import_wh: u64, export_wh: u64) {
+	Readings::mutate(|readings| readings.insert(meter, (import_wh, export_wh, Quality::Valid)));
+}
+
+pub fn idle(weight: Weight) {
+	EnergyMarket::on_idle(System::block_number(), weight);
+	Settlement::on_idle(System::block_number(), weight);
+}
+
+/// Lets the gate of `SLOT` close and the blocks' idle time do all its work.
+pub fn settle() {
+	NowSeconds::set(NowSeconds::get().max(6_050));
+	idle(Weight::MAX);
+}

@@ -1,0 +1,4 @@
+mod misbehaviour;
+mod pots;
+mod properties;
+mod settle;

@@ -1,0 +1,887 @@
+//! `clock`, `zone`, `market`, `bid`, `ask`, `cancel`, `orders`, `positions`, `meters`.
+
+use energy_primitives::{
+	api::{Clock, DepthLevel, SlotSummary, ZoneSummary},
+	AccountId, HaltReason, MarketTerms, MeteringStatus, Position, Role, Side, Slot, SlotState,
+	ZoneId,
+};
+use futures::{stream, StreamExt, TryStreamExt};
+use serde_json::{json, Value};
+use wia_ene_014::canonical::DeviceKey;
+
+use super::{
+	args::{
+		CancelArgs, ClockArgs, MarketArgs, OrderArgs, SlotChoice, SlotsArgs, ZoneArgs,
+		ZonedReadArgs,
+	},
+	choose_zone, existing_zone, progress,
+	secrets::signer,
+	text::{self, pairs, table, Align},
+	Context, Failure, Report,
+};
+use crate::{
+	address,
+	calls::{self, OrderPlaced},
+	client::{account_of, ChainClient, ClientError},
+	units::{format_energy, format_money, format_price},
+};
+
+/// How many questions are asked of a node at once.
+const QUESTIONS_AT_ONCE: usize = 8;
+
+/// The slot at a clock's time.
+pub fn present_slot(clock: &Clock) -> Result<Slot, Failure> {
+	Slot::at(clock.now_seconds, clock.slot_seconds)
+		.ok_or_else(|| Failure::new("the chain's clock shows no slot"))
+}
+
+/// The slot that was typed.
+pub fn chosen_slot(clock: &Clock, choice: SlotChoice) -> Result<Slot, Failure> {
+	choice
+		.at(present_slot(clock)?)
+		.ok_or_else(|| Failure::new("there is no such slot: its number does not fit"))
+}
+
+/// `14:15:00 to 14:30:00`, in local time.
+pub fn slot_times(clock: &Clock, slot: Slot) -> String {
+	format!(
+		"{} to {}",
+		text::time(slot.start_seconds(clock.slot_seconds)),
+		text::time_of_day(slot.end_seconds(clock.slot_seconds))
+	)
+}
+
+fn gate_closes(clock: &Clock, terms: &MarketTerms, slot: Slot) -> u64 {
+	slot.start_seconds(clock.slot_seconds).saturating_sub(terms.gate_closure_seconds.into())
+}
+
+/// The first slot whose gate is open.
+fn first_open_slot(clock: &Clock, terms: &MarketTerms) -> Result<Slot, Failure> {
+	let last_closed = clock.now_seconds.saturating_add(terms.gate_closure_seconds.into());
+	Slot::at(last_closed, clock.slot_seconds)
+		.map(Slot::next)
+		.ok_or_else(|| Failure::new("the chain's clock shows no slot"))
+}
+
+fn gate_words(clock: &Clock, gate: u64) -> String {
+	match gate.checked_sub(clock.now_seconds) {
+		Some(left) if left > 0 => format!("closes in {}", text::duration(left)),
+		_ => "closed".into(),
+	}
+}
+
+/// `clock`.
+pub async fn clock(context: &Context, args: ClockArgs) -> Result<Report, Failure> {
+	let account = context.account_if_any(&args.who)?;
+	let client = context.connect().await?;
+	let clock = client.clock().await?;
+	let present = present_slot(&clock)?;
+
+	// Without a zone there are no gates, but still a clock.
+	let zone = match (args.zone.zone, &account) {
+		(Some(zone), _) => Some(zone),
+		(None, Some(account)) => client.participant(account).await?.map(|found| found.zone),
+		(None, None) => None,
+	};
+	let terms = match zone {
+		Some(zone) => existing_zone(&client, zone).await?.terms,
+		None => None,
+	};
+
+	let mut rows = Vec::new();
+	let mut slots = Vec::new();
+	let mut slot = present;
+	for _ in 0..=args.count {
+		let gate = terms.as_ref().map(|terms| gate_closes(&clock, terms, slot));
+		rows.push(vec![
+			slot.to_string(),
+			if slot == present { "now".into() } else { format!("+{}", slot.0 - present.0) },
+			slot_times(&clock, slot),
+			gate.map_or_else(String::new, text::time_of_day),
+			gate.map_or_else(String::new, |gate| gate_words(&clock, gate)),
+		]);
+		slots.push(json!({
+			"slot": slot,
+			"begins": text::utc(slot.start_seconds(clock.slot_seconds)),
+			"ends": text::utc(slot.end_seconds(clock.slot_seconds)),
+			"gateCloses": gate.map(text::utc),
+			"gateClosesSeconds": gate,
+			"gateOpen": gate.map(|gate| gate > clock.now_seconds),
+		}));
+		slot = slot.next();
+	}
+	let mut words = pairs(&[
+		("now", text::time(clock.now_seconds)),
+		("slot", format!("{present}, lasts {}", text::duration(clock.slot_seconds.into()))),
+		(
+			"zone",
+			match (zone, &terms) {
+				(Some(zone), Some(_)) => zone.to_string(),
+				(Some(zone), None) => format!("{zone}, which has no market"),
+				(None, _) => "none named: gates are not known".into(),
+			},
+		),
+	]);
+	words.push_str("\n\n");
+	words.push_str(&table(
+		&[
+			("slot", Align::Right),
+			("", Align::Right),
+			("delivery", Align::Left),
+			("gate", Align::Left),
+			("", Align::Left),
+		],
+		&rows,
+	));
+	let json = json!({
+		"now": text::utc(clock.now_seconds),
+		"nowSeconds": clock.now_seconds,
+		"slotSeconds": clock.slot_seconds,
+		"slot": present,
+		"zone": zone,
+		"slots": slots,
+	});
+	Ok(Report::new(json, words))
+}
+
+/// The terms of a market in words of money.
+fn terms_json(terms: &MarketTerms) -> Value {
+	json!({
+		"gateClosureSeconds": terms.gate_closure_seconds,
+		"priceFloor": format_price(terms.price_floor),
+		"priceStep": format_price(terms.tick_size),
+		"priceCap": format_price(price_cap(terms)),
+		"maxOrderWh": terms.max_order_wh,
+		"gridFee": format_price(terms.grid_fee),
+		"shortagePrice": format_price(terms.shortage_price),
+		"surplusPrice": format_price(terms.surplus_price),
+		"policy": terms.policy.map(|policy| format!("{policy:?}")),
+	})
+}
+
+fn price_cap(terms: &MarketTerms) -> u64 {
+	terms.price_of(terms.tick_count.saturating_sub(1))
+}
+
+fn price_range(terms: &MarketTerms) -> String {
+	format!(
+		"{} to {} per kWh in steps of {}",
+		format_price(terms.price_floor),
+		format_price(price_cap(terms)),
+		format_price(terms.tick_size)
+	)
+}
+
+fn terms_pairs(terms: &MarketTerms) -> Vec<(&'static str, String)> {
+	vec![
+		("prices", price_range(terms)),
+		("largest order", format_energy(terms.max_order_wh)),
+		(
+			"gate",
+			format!("closes {} before the slot", text::duration(terms.gate_closure_seconds.into())),
+		),
+		("grid fee", format!("{} per kWh, paid by the buyer", format_price(terms.grid_fee))),
+		("not delivered", format!("costs {} per kWh", format_price(terms.shortage_price))),
+		("not taken", format!("pays {} per kWh", format_price(terms.surplus_price))),
+		("policy", terms.policy.map_or_else(|| "none".into(), |policy| format!("{policy:?}"))),
+	]
+}
+
+fn halt_words(reason: HaltReason) -> &'static str {
+	match reason {
+		HaltReason::Ordered => "the regulator or the council halted it",
+		HaltReason::PolicyMissing => "it has no settlement policy",
+		HaltReason::PolicyFailed => "its settlement policy failed",
+		HaltReason::PolicyAnswerUnreadable => "its settlement policy answered nonsense",
+		HaltReason::PolicyOverchargesParticipant => {
+			"its settlement policy wanted more from somebody than is held"
+		}
+		HaltReason::PolicyOverpaysParticipant => {
+			"its settlement policy wanted to pay more than the terms allow"
+		}
+		HaltReason::PolicyNotConserving => "its settlement policy's payments do not sum to zero",
+		HaltReason::ImbalancePotShort => "its imbalance pot cannot pay what it owes",
+	}
+}
+
+/// `zone`.
+pub async fn zone(context: &Context, args: ZoneArgs) -> Result<Report, Failure> {
+	let account = context.account_if_any(&args.who)?;
+	let client = context.connect().await?;
+	let zone = choose_zone(&client, &args.zone, account.as_ref()).await?;
+	let summary = existing_zone(&client, zone).await?;
+
+	let mut lines = vec![
+		("zone", zone.to_string()),
+		(
+			"market",
+			match (summary.halted, &summary.terms) {
+				(Some(reason), _) => format!("halted: {}", halt_words(reason)),
+				(None, Some(_)) => "runs".into(),
+				(None, None) => "none: no terms are set".into(),
+			},
+		),
+	];
+	lines.extend(summary.terms.iter().flat_map(terms_pairs));
+	lines.extend([
+		("utility", summary.utility.as_ref().map_or_else(|| "none".into(), address::format)),
+		("meters", summary.meters.to_string()),
+		("oracles", format!("{} of {} must agree", summary.threshold, summary.oracles.len())),
+	]);
+	lines.extend(summary.oracles.iter().map(|oracle| ("", address::format(oracle))));
+	lines.extend([
+		("imbalance pot", format_money(summary.imbalance_pot)),
+		("fee pot", format_money(summary.fee_pot)),
+	]);
+	let json = json!({
+		"zone": zone,
+		"halted": summary.halted,
+		"terms": summary.terms.as_ref().map(terms_json),
+		"utility": summary.utility.as_ref().map(address::format),
+		"meters": summary.meters,
+		"oracles": summary.oracles.iter().map(address::format).collect::<Vec<_>>(),
+		"threshold": summary.threshold,
+		"imbalancePot": format_money(summary.imbalance_pot),
+		"feePot": format_money(summary.fee_pot),
+		"imbalanceAccount": address::format(&summary.imbalance_account),
+		"feeAccount": address::format(&summary.fee_account),
+	});
+	Ok(Report::new(json, pairs(&lines)))
+}
+
+/// A slot's state in words.
+pub fn state_words(state: SlotState) -> &'static str {
+	match state {
+		SlotState::Open => "open: takes orders",
+		SlotState::Clearing => "clearing: the price is known, orders are being filled",
+		SlotState::Cleared => "cleared: waits for the meters",
+		SlotState::Settling => "settling: the meters are known, money moves",
+		SlotState::Settled => "settled",
+	}
+}
+
+/// `market`.
+pub async fn market(context: &Context, args: MarketArgs) -> Result<Report, Failure> {
+	let account = match args.zone.zone {
+		Some(_) => None,
+		None => context.account_if_any(&args.who)?,
+	};
+	let client = context.connect().await?;
+	let zone = choose_zone(&client, &args.zone, account.as_ref()).await?;
+	let zone_summary = existing_zone(&client, zone).await?;
+	let clock = client.clock().await?;
+	let slot = match (args.slot, &zone_summary.terms) {
+		(Some(choice), _) => chosen_slot(&clock, choice)?,
+		(None, Some(terms)) => first_open_slot(&clock, terms)?,
+		(None, None) => return Err(no_market(zone)),
+	};
+	let summary = client.slot(zone, slot).await?;
+	let depth = client.depth(zone, slot).await?;
+	Ok(market_report(zone, slot, &clock, &zone_summary, summary.as_ref(), &depth))
+}
+
+fn no_market(zone: ZoneId) -> Failure {
+	Failure::with_help(
+		format!("zone {zone} has no market: no terms are set"),
+		"its utility sets them with `admin set-terms`",
+	)
+}
+
+fn market_report(
+	zone: ZoneId,
+	slot: Slot,
+	clock: &Clock,
+	zone_summary: &ZoneSummary,
+	summary: Option<&SlotSummary>,
+	depth: &[DepthLevel],
+) -> Report {
+	let terms = summary.map(|summary| &summary.terms).or(zone_summary.terms.as_ref());
+	let gate = summary
+		.map(|summary| summary.gate_closes_seconds)
+		.or_else(|| terms.map(|terms| gate_closes(clock, terms, slot)));
+	let state = match summary {
+		Some(summary) => state_words(summary.state).to_owned(),
+		None if gate.is_some_and(|gate| gate > clock.now_seconds) => {
+			"open: takes orders, has none yet".to_owned()
+		}
+		None => "nothing is known of it: nobody traded, or it is long settled".to_owned(),
+	};
+	let mut lines =
+		vec![("zone", zone.to_string()), ("slot", format!("{slot}, {}", slot_times(clock, slot)))];
+	if let Some(reason) = zone_summary.halted {
+		lines.push(("halted", halt_words(reason).into()));
+	}
+	lines.push(("state", state));
+	if let Some(gate) = gate {
+		let words = gate_words(clock, gate);
+		lines.push(("gate", format!("{} ({words})", text::time(gate))));
+	}
+	if let Some(terms) = terms {
+		lines.push(("prices", price_range(terms)));
+	}
+	if let Some(summary) = summary {
+		lines.push((
+			"orders",
+			format!(
+				"{}: {} bid for, {} offered",
+				summary.orders,
+				format_energy(summary.bid_wh),
+				format_energy(summary.ask_wh)
+			),
+		));
+		if let Some(result) = summary.result {
+			lines.push((
+				"result",
+				format!(
+					"{} at {} per kWh",
+					format_energy(result.volume_wh),
+					format_price(result.price)
+				),
+			));
+			lines.push(("positions", summary.positions.to_string()));
+		}
+		lines.push(("meters", metering_words(summary.metering).into()));
+	}
+	let mut words = pairs(&lines);
+	if !depth.is_empty() {
+		words.push_str("\n\n");
+		words.push_str(&ladder(depth));
+	}
+
+	let json = json!({
+		"zone": zone,
+		"slot": slot,
+		"begins": text::utc(slot.start_seconds(clock.slot_seconds)),
+		"ends": text::utc(slot.end_seconds(clock.slot_seconds)),
+		"state": summary.map(|summary| summary.state),
+		"halted": zone_summary.halted,
+		"gateCloses": gate.map(text::utc),
+		"gateClosesSeconds": gate,
+		"gateOpen": gate.map(|gate| gate > clock.now_seconds),
+		"terms": terms.map(terms_json),
+		"orders": summary.map(|summary| summary.orders),
+		"bidWh": summary.map(|summary| summary.bid_wh),
+		"askWh": summary.map(|summary| summary.ask_wh),
+		"result": summary.and_then(|summary| summary.result).map(|result| json!({
+			"price": format_price(result.price),
+			"volumeWh": result.volume_wh,
+		})),
+		"positions": summary.map(|summary| summary.positions),
+		"metering": summary.map(|summary| summary.metering),
+		"depth": depth.iter().map(|level| json!({
+			"price": format_price(level.price),
+			"bidWh": level.bid_wh,
+			"askWh": level.ask_wh,
+		})).collect::<Vec<_>>(),
+	});
+	Report::new(json, words)
+}
+
+fn metering_words(status: MeteringStatus) -> &'static str {
+	match status {
+		MeteringStatus::Pending => "not final yet",
+		MeteringStatus::Final => "final",
+	}
+}
+
+/// The book as a ladder: the dearest price on top, bids to the left, asks to the right.
+fn ladder(depth: &[DepthLevel]) -> String {
+	const BAR: u64 = 20;
+	let most = depth.iter().flat_map(|level| [level.bid_wh, level.ask_wh]).max().unwrap_or(0);
+	let bar = |energy_wh: u64| {
+		let length = if energy_wh == 0 || most == 0 {
+			0
+		} else {
+			let length = u128::from(energy_wh) * u128::from(BAR) / u128::from(most);
+			// Whatever there is can be seen.
+			length.max(1)
+		};
+		"█".repeat(usize::try_from(length).unwrap_or(0))
+	};
+	let figure =
+		|energy_wh: u64| if energy_wh == 0 { String::new() } else { energy_wh.to_string() };
+
+	let mut levels = depth.to_vec();
+	levels.sort_by_key(|level| std::cmp::Reverse(level.price));
+	let rows: Vec<_> = levels
+		.iter()
+		.map(|level| {
+			vec![
+				bar(level.bid_wh),
+				figure(level.bid_wh),
+				format_price(level.price),
+				figure(level.ask_wh),
+				bar(level.ask_wh),
+			]
+		})
+		.collect();
+	table(
+		&[
+			("", Align::Right),
+			("bids, Wh", Align::Right),
+			("per kWh", Align::Right),
+			("asks, Wh", Align::Right),
+			("", Align::Left),
+		],
+		&rows,
+	)
+}
+
+/// `bid`.
+pub async fn bid(context: &Context, args: OrderArgs) -> Result<Report, Failure> {
+	place(context, args, Side::Bid).await
+}
+
+/// `ask`.
+pub async fn ask(context: &Context, args: OrderArgs) -> Result<Report, Failure> {
+	place(context, args, Side::Ask).await
+}
+
+async fn place(context: &Context, args: OrderArgs, side: Side) -> Result<Report, Failure> {
+	let key = signer(context, &args.signer)?;
+	let account = account_of(&key);
+	let client = context.connect().await?;
+	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
+	let zone_summary = existing_zone(&client, zone).await?;
+	let clock = client.clock().await?;
+	let slot = chosen_slot(&clock, args.slot)?;
+	let summary = client.slot(zone, slot).await?;
+	let energy_wh = args.energy.energy_wh();
+
+	if let Some(reason) = zone_summary.halted {
+		return Err(Failure::with_help(
+			format!("the market of zone {zone} is halted: {}", halt_words(reason)),
+			"your money is safe where it is; try again when governance has resumed the market",
+		));
+	}
+	let terms = summary
+		.as_ref()
+		.map(|summary| &summary.terms)
+		.or(zone_summary.terms.as_ref())
+		.ok_or_else(|| no_market(zone))?;
+	check_order(&clock, terms, slot, args.price, energy_wh)?;
+
+	progress(context, "sent; waiting for a block");
+	let outcome = client
+		.submit_until(
+			&key,
+			&calls::place(zone, slot, side, args.price, energy_wh),
+			args.wait.into(),
+		)
+		.await?;
+	let placed: OrderPlaced = outcome.event("EnergyMarket", "OrderPlaced")?;
+
+	let (verb, word) = match side {
+		Side::Bid => ("buy", "bid"),
+		Side::Ask => ("sell", "ask"),
+	};
+	let words = format!(
+		"Order {} is in the book: {verb} {} in slot {slot} at {} per kWh or better.\n\n{}",
+		placed.index,
+		format_energy(placed.energy_wh),
+		format_price(placed.price),
+		pairs(&[
+			("delivery", slot_times(&clock, slot)),
+			("held", format_money(placed.held)),
+			("block", format!("{} {:?}", outcome.block_number, outcome.block_hash)),
+		])
+	);
+	let json = json!({
+		"zone": zone,
+		"slot": slot,
+		"order": placed.index,
+		"side": word,
+		"account": address::format(&placed.account),
+		"price": format_price(placed.price),
+		"energyWh": placed.energy_wh,
+		"held": format_money(placed.held),
+		"blockHash": format!("{:?}", outcome.block_hash),
+		"blockNumber": outcome.block_number,
+		"transactionHash": format!("{:?}", outcome.transaction_hash),
+	});
+	Ok(Report::new(json, words))
+}
+
+/// What the chain would refuse, found before anything is signed.
+fn check_order(
+	clock: &Clock,
+	terms: &MarketTerms,
+	slot: Slot,
+	price: u64,
+	energy_wh: u64,
+) -> Result<(), Failure> {
+	let gate = gate_closes(clock, terms, slot);
+	if gate <= clock.now_seconds {
+		let open = first_open_slot(clock, terms)?;
+		return Err(Failure::with_help(
+			format!(
+				"the gate of slot {slot} closed at {}; orders are taken until {} before the slot",
+				text::time(gate),
+				text::duration(terms.gate_closure_seconds.into())
+			),
+			format!(
+				"the next open slot is {open} (+{})",
+				open.0.saturating_sub(present_slot(clock)?.0)
+			),
+		));
+	}
+	if terms.tick_of(price).is_none() {
+		let cap = price_cap(terms);
+		let near = if price < terms.price_floor {
+			format!("the lowest price is {}", format_price(terms.price_floor))
+		} else if price > cap {
+			format!("the highest price is {}", format_price(cap))
+		} else {
+			// Between floor and cap and off the grid, so there is a tick on either side.
+			let below =
+				price - (price - terms.price_floor).checked_rem(terms.tick_size).unwrap_or(0);
+			format!(
+				"next to it are {} and {}",
+				format_price(below),
+				format_price(below.saturating_add(terms.tick_size))
+			)
+		};
+		return Err(Failure::with_help(
+			format!(
+				"{} is not a price of this market: they go from {} (floor) to {} (cap) per kWh, in \
+				 steps of {}",
+				format_price(price),
+				format_price(terms.price_floor),
+				format_price(cap),
+				format_price(terms.tick_size)
+			),
+			near,
+		));
+	}
+	if energy_wh == 0 {
+		return Err(Failure::new("an order is for at least 1 Wh"));
+	}
+	if energy_wh > terms.max_order_wh {
+		return Err(Failure::with_help(
+			format!(
+				"{} is more than one order may be for ({})",
+				format_energy(energy_wh),
+				format_energy(terms.max_order_wh)
+			),
+			"split it into several orders",
+		));
+	}
+	Ok(())
+}
+
+/// `cancel`.
+pub async fn cancel(context: &Context, args: CancelArgs) -> Result<Report, Failure> {
+	let key = signer(context, &args.signer)?;
+	let account = account_of(&key);
+	let client = context.connect().await?;
+	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
+	let slot = chosen_slot(&client.clock().await?, args.slot)?;
+	progress(context, "sent; waiting for a block");
+	let outcome =
+		client.submit_until(&key, &calls::cancel(zone, slot, args.order), args.wait.into()).await?;
+	let words = format!(
+		"Order {} of slot {slot} is out of the book; its money can be spent again.\n\n{}",
+		args.order,
+		pairs(&[("block", format!("{} {:?}", outcome.block_number, outcome.block_hash))])
+	);
+	let json = json!({
+		"zone": zone,
+		"slot": slot,
+		"order": args.order,
+		"blockHash": format!("{:?}", outcome.block_hash),
+		"blockNumber": outcome.block_number,
+		"transactionHash": format!("{:?}", outcome.transaction_hash),
+	});
+	Ok(Report::new(json, words))
+}
+
+/// The slots to look through.
+fn slots_to_look_at(clock: &Clock, args: &SlotsArgs) -> Result<Vec<Slot>, Failure> {
+	if let Some(choice) = args.slot {
+		return Ok(vec![chosen_slot(clock, choice)?]);
+	}
+	let present = present_slot(clock)?.0;
+	let first = present.saturating_sub(args.back);
+	let last = present.saturating_add(args.ahead);
+	Ok((first..=last).map(Slot).collect())
+}
+
+/// Whose, where, when: for `orders` and `positions`.
+async fn looked_at(
+	context: &Context,
+	args: &SlotsArgs,
+) -> Result<(ChainClient, AccountId, ZoneId, Vec<Slot>), Failure> {
+	let account = context.account(&args.who)?;
+	let client = context.connect().await?;
+	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
+	let slots = slots_to_look_at(&client.clock().await?, args)?;
+	Ok((client, account, zone, slots))
+}
+
+/// `orders`.
+pub async fn orders(context: &Context, args: SlotsArgs) -> Result<Report, Failure> {
+	let (client, account, zone, slots) = looked_at(context, &args).await?;
+	let client = &client;
+	let own = &account;
+	let found: Vec<_> = stream::iter(slots)
+		.map(|slot| async move {
+			Ok::<_, ClientError>((slot, client.orders(zone, slot, Some(own)).await?))
+		})
+		.buffered(QUESTIONS_AT_ONCE)
+		.try_collect()
+		.await?;
+	let orders: Vec<_> = found
+		.into_iter()
+		.flat_map(|(slot, orders)| orders.into_iter().map(move |order| (slot, order)))
+		.collect();
+
+	let side = |side: Side| match side {
+		Side::Bid => "bid",
+		Side::Ask => "ask",
+	};
+	let rows: Vec<_> = orders
+		.iter()
+		.map(|(slot, order)| {
+			vec![
+				slot.to_string(),
+				order.index.to_string(),
+				side(order.side).into(),
+				order.energy_wh.to_string(),
+				format_price(order.price),
+				format_money(order.held),
+			]
+		})
+		.collect();
+	let words = if rows.is_empty() {
+		format!("{} has no open orders in zone {zone}.", address::format(&account))
+	} else {
+		table(
+			&[
+				("slot", Align::Right),
+				("order", Align::Right),
+				("side", Align::Left),
+				("Wh", Align::Right),
+				("per kWh", Align::Right),
+				("held", Align::Right),
+			],
+			&rows,
+		)
+	};
+	let json = json!({
+		"account": address::format(&account),
+		"zone": zone,
+		"orders": orders.iter().map(|(slot, order)| json!({
+			"slot": slot,
+			"order": order.index,
+			"side": side(order.side),
+			"energyWh": order.energy_wh,
+			"price": format_price(order.price),
+			"held": format_money(order.held),
+		})).collect::<Vec<_>>(),
+	});
+	Ok(Report::new(json, words))
+}
+
+/// `positions`.
+pub async fn positions(context: &Context, args: SlotsArgs) -> Result<Report, Failure> {
+	let (client, account, zone, slots) = looked_at(context, &args).await?;
+	let client = &client;
+	let own = &account;
+	let found: Vec<(Slot, Vec<Position<AccountId>>)> = stream::iter(slots)
+		.map(|slot| async move {
+			let mut positions = client.positions(zone, slot).await?;
+			positions.retain(|position| position.account == *own);
+			Ok::<_, ClientError>((slot, positions))
+		})
+		.buffered(QUESTIONS_AT_ONCE)
+		.try_collect()
+		.await?;
+	let positions: Vec<_> = found
+		.into_iter()
+		.flat_map(|(slot, positions)| positions.into_iter().map(move |position| (slot, position)))
+		.collect();
+
+	let rows: Vec<_> = positions
+		.iter()
+		.map(|(slot, position)| {
+			vec![
+				slot.to_string(),
+				position.bought_wh.to_string(),
+				position.sold_wh.to_string(),
+				format_money(position.held),
+			]
+		})
+		.collect();
+	let words = if rows.is_empty() {
+		format!("{} has no unsettled positions in zone {zone}.", address::format(&account))
+	} else {
+		table(
+			&[
+				("slot", Align::Right),
+				("bought, Wh", Align::Right),
+				("sold, Wh", Align::Right),
+				("held", Align::Right),
+			],
+			&rows,
+		)
+	};
+	let json = json!({
+		"account": address::format(&account),
+		"zone": zone,
+		"positions": positions.iter().map(|(slot, position)| json!({
+			"slot": slot,
+			"boughtWh": position.bought_wh,
+			"soldWh": position.sold_wh,
+			"held": format_money(position.held),
+		})).collect::<Vec<_>>(),
+	});
+	Ok(Report::new(json, words))
+}
+
+/// A device key as `register-meter` takes it.
+fn device_key_words(key: &DeviceKey) -> String {
+	match key {
+		DeviceKey::Ed25519(bytes) => format!("ed25519:{}", hex::encode(bytes)),
+		DeviceKey::P256(bytes) => format!("p256:{}", hex::encode(bytes)),
+	}
+}
+
+/// `meters`.
+pub async fn meters(context: &Context, args: ZonedReadArgs) -> Result<Report, Failure> {
+	let account = context.account(&args.who)?;
+	let client = context.connect().await?;
+	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
+	let meters = client.meters_of(zone, &account).await?;
+	let rows: Vec<_> = meters
+		.iter()
+		.map(|(id, meter)| {
+			vec![
+				meter.index.to_string(),
+				format!("0x{id:?}"),
+				meter.rated_power_w.to_string(),
+				device_key_words(&meter.key),
+			]
+		})
+		.collect();
+	let words = if rows.is_empty() {
+		format!("{} has no meters in zone {zone}.", address::format(&account))
+	} else {
+		table(
+			&[
+				("place", Align::Right),
+				("meter", Align::Left),
+				("W", Align::Right),
+				("signs with", Align::Left),
+			],
+			&rows,
+		)
+	};
+	let json = json!({
+		"account": address::format(&account),
+		"zone": zone,
+		"meters": meters.iter().map(|(id, meter)| json!({
+			"index": meter.index,
+			"id": format!("0x{id:?}"),
+			"ratedPowerW": meter.rated_power_w,
+			"deviceKey": device_key_words(&meter.key),
+		})).collect::<Vec<_>>(),
+	});
+	Ok(Report::new(json, words))
+}
+
+/// The roles of an account in words.
+pub fn role_words(roles: energy_primitives::Roles) -> String {
+	let named = [
+		(Role::Prosumer, "prosumer"),
+		(Role::Aggregator, "aggregator"),
+		(Role::Utility, "utility"),
+		(Role::Oracle, "oracle"),
+		(Role::Regulator, "regulator"),
+		(Role::PaymentAgent, "payment agent"),
+	];
+	let words: Vec<&str> =
+		named.iter().filter(|(role, _)| roles.contains(*role)).map(|(_, word)| *word).collect();
+	words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn terms() -> MarketTerms {
+		MarketTerms {
+			gate_closure_seconds: 60,
+			price_floor: 50_000,
+			tick_size: 10_000,
+			tick_count: 46,
+			max_order_wh: 10_000,
+			grid_fee: 20_000,
+			shortage_price: 400_000,
+			surplus_price: 30_000,
+			policy: None,
+		}
+	}
+
+	/// Slot 10 lasts from 1000 to 1100.
+	fn clock(now_seconds: u64) -> Clock {
+		Clock { now_seconds, slot_seconds: 100 }
+	}
+
+	fn refusal(clock: &Clock, slot: u32, price: u64, energy_wh: u64) -> Failure {
+		check_order(clock, &terms(), Slot(slot), price, energy_wh).expect_err("is refused")
+	}
+
+	#[test]
+	fn order_is_refused_when_the_gate_is_closed() {
+		assert!(check_order(&clock(1039), &terms(), Slot(11), 250_000, 1).is_ok());
+		let failure = refusal(&clock(1040), 11, 250_000, 1);
+		assert!(failure.message.contains("closed"), "{}", failure.message);
+		assert_eq!(failure.help.as_deref(), Some("the next open slot is 12 (+2)"));
+	}
+
+	#[test]
+	fn order_is_refused_when_the_price_is_off_the_grid() {
+		let failure = refusal(&clock(1000), 12, 255_000, 1);
+		assert_eq!(
+			failure.message,
+			"0.255 is not a price of this market: they go from 0.05 (floor) to 0.50 (cap) per kWh, \
+			 in steps of 0.01"
+		);
+		assert_eq!(failure.help.as_deref(), Some("next to it are 0.25 and 0.26"));
+		let low = refusal(&clock(1000), 12, 40_000, 1);
+		assert_eq!(low.help.as_deref(), Some("the lowest price is 0.05"));
+		let high = refusal(&clock(1000), 12, 510_000, 1);
+		assert_eq!(high.help.as_deref(), Some("the highest price is 0.50"));
+		assert!(check_order(&clock(1000), &terms(), Slot(12), 500_000, 1).is_ok());
+	}
+
+	#[test]
+	fn order_is_refused_when_the_energy_is_none_or_too_much() {
+		assert!(refusal(&clock(1000), 12, 250_000, 0).message.contains("at least 1 Wh"));
+		assert!(refusal(&clock(1000), 12, 250_000, 10_001).message.contains("10.001 kWh"));
+		assert!(check_order(&clock(1000), &terms(), Slot(12), 250_000, 10_000).is_ok());
+	}
+
+	#[test]
+	fn first_open_slot_has_an_open_gate_and_the_one_before_has_none() {
+		for now in 900..1200 {
+			let clock = clock(now);
+			let open = first_open_slot(&clock, &terms()).expect("there is one");
+			assert!(gate_closes(&clock, &terms(), open) > now);
+			assert!(gate_closes(&clock, &terms(), Slot(open.0 - 1)) <= now);
+		}
+	}
+
+	#[test]
+	fn ladder_has_the_dearest_price_on_top() {
+		let text = ladder(&[
+			DepthLevel { price: 200_000, bid_wh: 1000, ask_wh: 0 },
+			DepthLevel { price: 250_000, bid_wh: 0, ask_wh: 500 },
+			DepthLevel { price: 300_000, bid_wh: 0, ask_wh: 1 },
+		]);
+		let lines: Vec<_> = text.lines().collect();
+		assert!(lines[1].contains("0.30") && lines[1].ends_with("1  █"), "{text}");
+		assert!(lines[2].contains("0.25") && lines[2].ends_with("█".repeat(10).as_str()), "{text}");
+		assert!(lines[3].starts_with(&"█".repeat(20)) && lines[3].contains("0.20"), "{text}");
+	}
+}

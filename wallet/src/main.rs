@@ -1,0 +1,5 @@
+//! The program `energy-wallet`.
+
+fn main() -> std::process::ExitCode {
+	energy_wallet::cli::main()
+}
