@@ -12,7 +12,8 @@
 //!   order of (meter, start of the first figure in the slot), so that whatever was accepted can be
 //!   proven.
 //!
-//! A page without any reading is not attested at all: silence is no statement about a meter.
+//! A page without any reading, or without any line, is not attested: silence is no statement about a
+//! meter, and the chain takes no page without lines.
 //!
 //! The result depends on nothing but the readings, so an attestation that is computed again is the
 //! same, byte for byte.

@@ -213,7 +213,8 @@ async fn take_readings(State(shared): State<Arc<Shared>>, request: Request) -> R
 	}
 }
 
-async fn take(shared: &Shared, request: Request) -> Result<Vec<Outcome>, Problem> {
+/// What the headers say of a body: its format, and its length where they name one.
+fn announcement(request: &Request) -> Result<(Format, Option<usize>), Problem> {
 	let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
 	let format =
 		header(header::CONTENT_TYPE).and_then(Format::of_content_type).ok_or_else(|| {
@@ -223,8 +224,13 @@ async fn take(shared: &Shared, request: Request) -> Result<Vec<Outcome>, Problem
 				"send application/json or application/x-ndjson",
 			)
 		})?;
+	let length = header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+	Ok((format, length))
+}
+
+async fn take(shared: &Shared, request: Request) -> Result<Vec<Outcome>, Problem> {
+	let (format, announced) = announcement(&request)?;
 	let limits = shared.api.ingest.limits();
-	let announced = header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
 	let too_large = || {
 		Problem::new(
 			StatusCode::PAYLOAD_TOO_LARGE,
@@ -331,6 +337,8 @@ enum SlotState {
 	Done,
 	/// The chain would no longer take it.
 	TooLate,
+	/// No meter of the page has figures for the whole slot, so there is nothing to attest.
+	Incomplete,
 }
 
 impl From<PageState> for SlotState {
@@ -339,6 +347,7 @@ impl From<PageState> for SlotState {
 			PageState::Pending => Self::Pending,
 			PageState::Done => Self::Done,
 			PageState::TooLate => Self::TooLate,
+			PageState::Incomplete => Self::Incomplete,
 		}
 	}
 }

@@ -89,8 +89,9 @@ impl Sealer {
 	/// See [`SealError`]; what was not sealed will be due again.
 	pub async fn seal_due(&mut self, zone: ZoneId, clock: ChainClock) -> Result<(), SealError> {
 		let ChainClock { now_seconds, slot_seconds } = clock;
-		if self.registry.load().is_none() {
-			// Nothing was taken yet, and nothing can be.
+		if self.registry.load().is_none() || now_seconds == 0 {
+			// Nothing was taken yet, and nothing can be; or the chain has no block but the first one,
+			// which has no time.
 			return Ok(());
 		}
 		let ready_since = *self.ready_since.get_or_insert(now_seconds);

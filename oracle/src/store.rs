@@ -62,6 +62,9 @@ pub enum PageState {
 	Done,
 	/// The chain no longer takes it.
 	TooLate,
+	/// It has readings and no line, because no meter has figures for the whole slot. The chain takes
+	/// no such page, and estimates the meters; the readings can still be shown.
+	Incomplete,
 }
 
 /// A sealed page.
@@ -71,6 +74,17 @@ pub struct SealedPage {
 	pub attestation: Attestation,
 	/// How far it has come.
 	pub state: PageState,
+}
+
+impl SealedPage {
+	/// A page as it is when it is sealed.
+	pub fn new(attestation: Attestation) -> Self {
+		let state = match attestation.values.is_empty() {
+			true => PageState::Incomplete,
+			false => PageState::Pending,
+		};
+		Self { attestation, state }
+	}
 }
 
 /// The store failed. Nothing that it was asked to write may be assumed to be there.
@@ -129,7 +143,8 @@ pub trait Store: Send + Sync + 'static {
 	/// The newest slots in which a meter has readings, newest first, at most `limit`.
 	fn recent_slots(&self, meter: MeterId, limit: usize) -> Result<Vec<Slot>, StoreError>;
 
-	/// Marks every slot up to `through` as sealed, and puts the attestations into the outbox.
+	/// Marks every slot up to `through` as sealed, keeps the attestations, and puts those that are
+	/// [pending](SealedPage::new) into the outbox.
 	fn seal(
 		&self,
 		zone: ZoneId,

@@ -163,8 +163,8 @@ pub fn instantiate(
 /// Where the contracts pallet keeps that an account's 20-byte address is registered.
 pub fn mapping_key(account: &AccountId) -> Vec<u8> {
 	let mut key = Vec::with_capacity(52);
-	key.extend_from_slice(&sp_core::twox_128(b"Revive"));
-	key.extend_from_slice(&sp_core::twox_128(b"OriginalAccount"));
+	key.extend_from_slice(&sp_crypto_hashing::twox_128(b"Revive"));
+	key.extend_from_slice(&sp_crypto_hashing::twox_128(b"OriginalAccount"));
 	key.extend_from_slice(contract_address_of(account).as_bytes());
 	key
 }
@@ -177,7 +177,7 @@ pub fn contract_address_of(account: &AccountId) -> H160 {
 		[address @ .., 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE] => {
 			H160::from_slice(address)
 		}
-		_ => H160::from_slice(&sp_core::keccak_256(bytes)[12..]),
+		_ => H160::from_slice(&sp_crypto_hashing::keccak_256(bytes)[12..]),
 	}
 }
 

@@ -293,10 +293,11 @@ impl Store for RocksStore {
 			let (pages, outbox) = (self.family(PAGES)?, self.family(OUTBOX)?);
 			for attestation in attestations {
 				let key = page_key(attestation.key);
-				let page =
-					SealedPage { attestation: attestation.clone(), state: PageState::Pending };
+				let page = SealedPage::new(attestation.clone());
 				batch.put_cf(pages, key, encode_value(&page));
-				batch.put_cf(outbox, key, encode_value(&()));
+				if page.state == PageState::Pending {
+					batch.put_cf(outbox, key, encode_value(&()));
+				}
 			}
 			batch.put_cf(self.family(META)?, sealed_key(zone), encode_value(&through));
 			Ok(())

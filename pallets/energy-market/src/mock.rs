@@ -232,5 +232,5 @@ pub fn clear() {
 }
 
 pub fn block_weight() -> Weight {
-	<<Test as frame_system::Config>::BlockWeights as Get<_>>::get().max_block
+	<<Test as frame_system::Config>::BlockWeights as Get<frame_system::limits::BlockWeights>>::get().max_block
 }

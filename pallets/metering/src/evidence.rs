@@ -25,16 +25,16 @@ impl<T: Config> Pallet<T> {
 			ensure!(message.message.meter_id == meter.0, Error::<T>::EvidenceOfAnotherMeter);
 			ensure!(path.siblings.len() <= merkle::MAX_PATH as usize, Error::<T>::PathTooLong);
 			ensure!(
-				path.leaf_count == page.readings_count &&
-					path.verify(&page.readings_root, &message.leaf_bytes()),
+				path.leaf_count == page.readings_count
+					&& path.verify(&page.readings_root, &message.leaf_bytes()),
 				Error::<T>::EvidenceNotAttested
 			);
 		}
 		let measured = sum_of(intervals_within(from, to, evidence), from, to)
 			.ok_or(Error::<T>::EvidenceIncomplete)??;
 		for Evidence { message, .. } in evidence {
-			let signed = message.verify(&key).is_ok() ||
-				previous_key.is_some_and(|previous| message.verify(&previous).is_ok());
+			let signed = message.verify(&key).is_ok()
+				|| previous_key.is_some_and(|previous| message.verify(&previous).is_ok());
 			ensure!(signed, Error::<T>::SignatureInvalid);
 		}
 		Ok(measured)
@@ -48,9 +48,9 @@ fn intervals_within(from: u64, to: u64, evidence: &[Evidence]) -> Vec<&Canonical
 		.iter()
 		.flat_map(|evidence| &evidence.message.message.intervals)
 		.filter(|interval| {
-			interval.quality != Quality::Missing &&
-				interval.start_seconds >= from &&
-				interval.end_seconds().is_some_and(|end| end <= to)
+			interval.quality != Quality::Missing
+				&& interval.start_seconds >= from
+				&& interval.end_seconds().is_some_and(|end| end <= to)
 		})
 		.collect();
 	intervals.sort_by_key(|interval| interval.start_seconds);
@@ -79,10 +79,9 @@ fn sum_of(
 			(Some(import_wh), Some(export_wh)) => {
 				let quality = sum.quality.max(interval.quality);
 				sum = Measured { import_wh, export_wh, quality };
-			},
+			}
 			_ => overflow = true,
 		}
 	}
-	(covered_until == to)
-		.then_some(if overflow { Err(ArithmeticError::Overflow) } else { Ok(sum) })
+	(covered_until == to).then_some(if overflow { Err(ArithmeticError::Overflow) } else { Ok(sum) })
 }

@@ -56,6 +56,10 @@
 extern crate alloc;
 
 mod evidence;
+mod measurement;
+mod pruning;
+#[cfg(any(feature = "try-runtime", test))]
+mod try_state;
 mod types;
 pub mod weights;
 
@@ -99,7 +103,7 @@ pub mod pallet {
 	use alloc::{collections::BTreeSet, vec::Vec};
 	use codec::Encode;
 	use energy_primitives::{
-		merkle, Measured, MeterIndex, MeterValue, MeteredEnergy, MeteringStatus, Meters as _,
+		merkle, MeterIndex, MeterValue, MeteredEnergy, MeteringStatus, Meters as _,
 		Participants as _, Quality, Role, Slot, SlotClock, ZoneId,
 	};
 	use frame_support::{pallet_prelude::*, weights::WeightMeter};
@@ -231,7 +235,10 @@ pub mod pallet {
 	#[pallet::genesis_build]
 	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
 		fn build(&self) {
-			assert!(self.parameters.deadline_seconds > 0, "genesis: oracles have no time to attest");
+			assert!(
+				self.parameters.deadline_seconds > 0,
+				"genesis: oracles have no time to attest"
+			);
 			ParameterHistory::<T>::mutate(|history| {
 				history.try_push((Slot(0), self.parameters)).expect("it was empty; qed")
 			});
@@ -465,9 +472,9 @@ pub mod pallet {
 			}
 			match history.last_mut() {
 				Some(last) if last.0 == from => last.1 = parameters,
-				_ => history
-					.try_push((from, parameters))
-					.map_err(|_| Error::<T>::TooManyChanges)?,
+				_ => {
+					history.try_push((from, parameters)).map_err(|_| Error::<T>::TooManyChanges)?
+				}
 			}
 			ParameterHistory::<T>::put(history);
 			Self::deposit_event(Event::ParametersSet { from, parameters });
@@ -523,9 +530,7 @@ pub mod pallet {
 			let candidate = Candidate { values, readings_root, readings_count };
 			let digest = Self::digest((zone, slot, page), &candidate);
 			// Everyone left is another member of the group, and the group has a place for this one.
-			votes
-				.try_push((oracle.clone(), digest))
-				.map_err(|_| DispatchError::Corruption)?;
+			votes.try_push((oracle.clone(), digest)).map_err(|_| DispatchError::Corruption)?;
 			Self::deposit_event(Event::Attested { zone, slot, page, oracle, digest });
 
 			let agreeing = votes.iter().filter(|(_, other)| *other == digest).count();
@@ -568,8 +573,7 @@ pub mod pallet {
 			let challenger = ensure_signed(origin)?;
 			ensure!(T::Participants::is_active(&challenger), Error::<T>::NotAParticipant);
 			let page = meter.page();
-			let attested =
-				Pages::<T>::get((zone, slot), page).ok_or(Error::<T>::PageNotFinal)?;
+			let attested = Pages::<T>::get((zone, slot), page).ok_or(Error::<T>::PageNotFinal)?;
 			ensure!(
 				Self::status(zone, slot) == MeteringStatus::Pending,
 				Error::<T>::DisputeWindowOver
@@ -634,7 +638,7 @@ pub mod pallet {
 		}
 
 		/// The first second that is no longer of the slot.
-		fn end_seconds(slot: Slot) -> u64 {
+		pub(crate) fn end_seconds(slot: Slot) -> u64 {
 			slot.end_seconds(T::Clock::slot_seconds())
 		}
 
@@ -648,13 +652,8 @@ pub mod pallet {
 			u64::from(T::RetentionSlots::get()).saturating_mul(T::Clock::slot_seconds().into())
 		}
 
-		fn running_slot() -> Option<Slot> {
+		pub(crate) fn running_slot() -> Option<Slot> {
 			Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds())
-		}
-
-		/// Whether the slot's lines are not needed any more in the slot `now`.
-		fn is_prunable(slot: Slot, now: Slot) -> bool {
-			slot.0.saturating_add(T::RetentionSlots::get()) < now.0
 		}
 
 		pub(crate) fn do_set_group(
@@ -679,12 +678,12 @@ pub mod pallet {
 			Ok(())
 		}
 
-		fn is_majority(threshold: u32, members: u32) -> bool {
+		pub(crate) fn is_majority(threshold: u32, members: u32) -> bool {
 			threshold <= members && threshold > members / 2
 		}
 
 		/// Lines are of meters of the page that the slot has, each at most once, in order.
-		fn check_lines(lines: &[MeterValue], page: u32, meters: u32) -> DispatchResult {
+		pub(crate) fn check_lines(lines: &[MeterValue], page: u32, meters: u32) -> DispatchResult {
 			ensure!(!lines.is_empty(), Error::<T>::ValuesEmpty);
 			ensure!(
 				lines.windows(2).all(|pair| pair[0].meter < pair[1].meter),
@@ -782,248 +781,13 @@ pub mod pallet {
 						Error::<T>::ChallengeUnfounded
 					);
 					Ok(Some(core::mem::replace(line, new)))
-				},
+				}
 				// There is room: a page has one place for each of its meters.
 				Err(place) => {
 					lines.try_insert(place, new).map_err(|_| DispatchError::Corruption)?;
 					Ok(None)
-				},
-			}
-		}
-
-		/// The attested line of a meter.
-		fn line(zone: ZoneId, slot: Slot, meter: MeterIndex) -> Option<Measured> {
-			let lines = PageValues::<T>::get((zone, slot), meter.page())?;
-			let place = lines.binary_search_by_key(&meter.0, |line| line.meter).ok()?;
-			let MeterValue { import_wh, export_wh, quality, .. } = *lines.get(place)?;
-			Some(Measured { import_wh, export_wh, quality })
-		}
-
-		/// What a meter without a line is taken to have measured. See the top of this page.
-		fn estimate(zone: ZoneId, slot: Slot, meter: MeterIndex) -> Measured {
-			(1..=T::EstimateLookback::get())
-				.map_while(|back| slot.0.checked_sub(back))
-				.find_map(|earlier| {
-					Self::line(zone, Slot(earlier), meter)
-						.filter(|line| line.quality == Quality::Valid)
-				})
-				.map_or(
-					Measured { import_wh: 0, export_wh: 0, quality: Quality::Estimated },
-					|line| Measured { quality: Quality::Estimated, ..line },
-				)
-		}
-
-		/// Remembers to prune the slot one day.
-		fn enqueue(zone: ZoneId, slot: Slot) {
-			Pruning::<T>::mutate(|state| {
-				PruneQueue::<T>::insert(state.next, (zone, slot));
-				state.next = state.next.saturating_add(1);
-			});
-		}
-
-		/// Removes old lines while there is weight.
-		pub(crate) fn prune(meter: &mut WeightMeter) {
-			if meter.try_consume(T::WeightInfo::prune_base()).is_err() {
-				return;
-			}
-			let Some(now) = Self::running_slot() else { return };
-			let before = Pruning::<T>::get();
-			let mut state = before;
-			while state.first < state.next {
-				if meter.try_consume(T::WeightInfo::prune_slot()).is_err() {
-					break;
 				}
-				let entry = PruneQueue::<T>::get(state.first);
-				if entry.is_some_and(|(_, slot)| !Self::is_prunable(slot, now)) {
-					break;
-				}
-				let pages = entry.and_then(Progress::<T>::get).map_or(0, |p| p.pages());
-				if let Some((zone, slot)) = entry {
-					while state.page < pages &&
-						meter.try_consume(T::WeightInfo::prune_page()).is_ok()
-					{
-						Self::prune_page(zone, slot, state.page);
-						state.page = state.page.saturating_add(1);
-					}
-					if state.page < pages {
-						break;
-					}
-					Self::deposit_event(Event::ValuesPruned { zone, slot });
-				}
-				PruneQueue::<T>::remove(state.first);
-				state = PruneState { first: state.first.saturating_add(1), page: 0, ..state };
 			}
-			if state != before {
-				Pruning::<T>::put(state);
-			}
-		}
-
-		/// Removes everything of a page but its root.
-		pub(crate) fn prune_page(zone: ZoneId, slot: Slot, page: u32) {
-			PageValues::<T>::remove((zone, slot), page);
-			Corrected::<T>::remove((zone, slot), page);
-			let digests = Votes::<T>::take((zone, slot, page)).into_iter().map(|(_, digest)| digest);
-			for digest in digests.collect::<BTreeSet<_>>() {
-				Candidates::<T>::remove((zone, slot, page), digest);
-			}
-		}
-	}
-
-	impl<T: Config + frame_system::Config<AccountId = energy_primitives::AccountId>> Pallet<T> {
-		/// A final page as others may see it. Without lines, once these are pruned.
-		pub fn attestation(
-			zone: ZoneId,
-			slot: Slot,
-			page: u32,
-		) -> Option<energy_primitives::api::AttestedPage> {
-			let FinalPage { readings_root, readings_count, oracles } =
-				Pages::<T>::get((zone, slot), page)?;
-			Some(energy_primitives::api::AttestedPage {
-				readings_root,
-				readings_count,
-				values: PageValues::<T>::get((zone, slot), page).unwrap_or_default().into_inner(),
-				oracles: oracles.into_inner(),
-			})
-		}
-	}
-
-	impl<T: Config> MeteredEnergy for Pallet<T> {
-		fn status(zone: ZoneId, slot: Slot) -> MeteringStatus {
-			let now = T::Clock::now_seconds();
-			let end = Self::end_seconds(slot);
-			if now < end {
-				return MeteringStatus::Pending;
-			}
-			let parameters = Self::parameters(slot);
-			let at_the_latest = end.saturating_add(parameters.total_seconds());
-			let closed = match Progress::<T>::get((zone, slot)) {
-				Some(progress) => progress.completed_at.is_some_and(|completed| {
-					now >= completed.saturating_add(parameters.dispute_seconds.into())
-				}),
-				None => T::Meters::meter_count(zone) == 0,
-			};
-			if closed || now >= at_the_latest {
-				MeteringStatus::Final
-			} else {
-				MeteringStatus::Pending
-			}
-		}
-
-		fn measured(zone: ZoneId, slot: Slot, meter: MeterIndex) -> Measured {
-			Self::line(zone, slot, meter)
-				.filter(|line| line.quality != Quality::Missing)
-				.unwrap_or_else(|| Self::estimate(zone, slot, meter))
-		}
-	}
-
-	#[cfg(any(feature = "try-runtime", test))]
-	impl<T: Config> Pallet<T> {
-		/// What is always true of the pallet's storage.
-		pub(crate) fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
-			// 1. A group has distinct members and the threshold of a majority.
-			for group in Groups::<T>::iter_values() {
-				let distinct: BTreeSet<_> = group.members.iter().collect();
-				ensure!(distinct.len() == group.members.len(), "an oracle is in a group twice");
-				ensure!(
-					Self::is_majority(group.threshold, group.members.len() as u32),
-					"a threshold is no majority"
-				);
-			}
-
-			// 2. The history of times is ascending, and no times are longer than lines are kept.
-			let history = ParameterHistory::<T>::get();
-			ensure!(
-				history.windows(2).all(|pair| pair[0].0 < pair[1].0),
-				"the history of times is not ascending"
-			);
-			ensure!(
-				history.iter().all(|(_, times)| times.total_seconds() <= Self::retention_seconds()),
-				"times are longer than lines are kept"
-			);
-
-			// 3. An oracle has one vote on a page, for something that is known, on a page that is open.
-			for ((zone, slot, page), votes) in Votes::<T>::iter() {
-				let voters: BTreeSet<_> = votes.iter().map(|(voter, _)| voter).collect();
-				ensure!(!votes.is_empty(), "an empty list of votes");
-				ensure!(voters.len() == votes.len(), "an oracle voted twice");
-				ensure!(
-					votes.iter().all(|(_, digest)| {
-						Candidates::<T>::contains_key((zone, slot, page), digest)
-					}),
-					"a vote for nothing"
-				);
-				ensure!(!Pages::<T>::contains_key((zone, slot), page), "votes on a final page");
-				ensure!(
-					Progress::<T>::get((zone, slot)).is_some_and(|p| page < p.pages()),
-					"votes on a page that is not"
-				);
-			}
-
-			// 4. Every candidate is what its digest says and has a vote, so none is of a final page.
-			for (page, digest, candidate) in Candidates::<T>::iter() {
-				ensure!(Self::digest(page, &candidate) == digest, "a digest is wrong");
-				ensure!(
-					Votes::<T>::get(page).iter().any(|(_, vote)| *vote == digest),
-					"a candidate without a vote"
-				);
-			}
-
-			// 5. A slot has as many final pages as it says, is complete when all are, and not before.
-			for (zone_slot, progress) in Progress::<T>::iter() {
-				let pages = Pages::<T>::iter_prefix(zone_slot).count() as u64;
-				ensure!(pages == u64::from(progress.pages_final), "final pages are miscounted");
-				ensure!(progress.pages() > 0, "an attestation without pages");
-				ensure!(
-					progress.completed_at.is_some() == progress.is_complete(),
-					"a slot is not as complete as it says"
-				);
-			}
-
-			// 6. A final page is of a slot that has it, and somebody vouched for it.
-			for ((zone, slot), page, attested) in Pages::<T>::iter() {
-				ensure!(
-					Progress::<T>::get((zone, slot)).is_some_and(|p| page < p.pages()),
-					"a final page that is not"
-				);
-				ensure!(!attested.oracles.is_empty(), "nobody vouched for a page");
-			}
-
-			// 7. Lines are of final pages, in order, and of meters of the page.
-			for ((zone, slot), page, lines) in PageValues::<T>::iter() {
-				ensure!(Pages::<T>::contains_key((zone, slot), page), "lines of an open page");
-				let meters = Progress::<T>::get((zone, slot)).map_or(0, |p| p.meters);
-				ensure!(Self::check_lines(&lines, page, meters).is_ok(), "lines are out of order");
-			}
-
-			// 8. A corrected line is there, and listed once.
-			for ((zone, slot), page, meters) in Corrected::<T>::iter() {
-				let distinct: BTreeSet<_> = meters.iter().collect();
-				ensure!(distinct.len() == meters.len(), "a line was corrected twice");
-				ensure!(
-					meters.iter().all(|meter| {
-						meter.page() == page && Self::line(zone, slot, *meter).is_some()
-					}),
-					"a corrected line is gone"
-				);
-			}
-
-			// 9. The queue has no gaps, and every slot with lines is in it.
-			let state = Pruning::<T>::get();
-			ensure!(state.first <= state.next, "the queue ends before it begins");
-			let mut queued = BTreeSet::new();
-			for (number, zone_slot) in PruneQueue::<T>::iter() {
-				ensure!((state.first..state.next).contains(&number), "an entry beyond the queue");
-				ensure!(queued.insert(zone_slot), "a slot is in the queue twice");
-				ensure!(Progress::<T>::contains_key(zone_slot), "an unknown slot is in the queue");
-			}
-			ensure!(
-				state.next.saturating_sub(state.first) == queued.len() as u64,
-				"the queue has a gap"
-			);
-			for (zone_slot, _, _) in PageValues::<T>::iter() {
-				ensure!(queued.contains(&zone_slot), "lines that will never be pruned");
-			}
-			Ok(())
 		}
 	}
 }

@@ -2,7 +2,9 @@
 
 use crate::Config;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use energy_primitives::{merkle::MerklePath, MeterIndex, MeterValue, Slot, ZoneId, METERS_PER_PAGE};
+use energy_primitives::{
+	merkle::MerklePath, MeterIndex, MeterValue, Slot, ZoneId, METERS_PER_PAGE,
+};
 use frame_support::{
 	traits::ConstU32, BoundedVec, CloneNoBound, DebugNoBound, EqNoBound, PartialEqNoBound,
 };

@@ -54,8 +54,8 @@ macro_rules! estimates {
 			estimate($db, 20 * MICROSECOND, 2 * ITEM, 4, 1)
 		}
 		fn attest(v: u32) -> Weight {
-			let time = (120 * MICROSECOND)
-				.saturating_add(u64::from(v).saturating_mul(MICROSECOND / 5));
+			let time =
+				(120 * MICROSECOND).saturating_add(u64::from(v).saturating_mul(MICROSECOND / 5));
 			estimate($db, time, 20 * ITEM + ORACLES * ITEM, 13 + ORACLES, 8 + 2 * ORACLES)
 		}
 		fn challenge(e: u32) -> Weight {

@@ -4,6 +4,7 @@ use super::*;
 use energy_primitives::{MeterId, MeterIndex, Role, Roles, ZoneId};
 use frame_benchmarking::v2::*;
 use frame_support::{
+	dispatch::DispatchInfo,
 	pallet_prelude::TransactionSource,
 	traits::{EnsureOrigin, Get, OriginTrait},
 	BoundedVec,
@@ -11,7 +12,7 @@ use frame_support::{
 use frame_system::RawOrigin;
 use sp_core::H256;
 use sp_runtime::{
-	traits::{DispatchInfoOf, TransactionExtension, TxBaseImplication},
+	traits::{Dispatchable, TransactionExtension, TxBaseImplication},
 	transaction_validity::ValidTransaction,
 };
 use wia_ene_014::canonical::DeviceKey;
@@ -42,13 +43,15 @@ fn participant<T: Config>(name: &'static str, role: Role) -> T::AccountId {
 fn owner<T: Config>() -> T::AccountId {
 	let owner = participant::<T>("owner", Role::Prosumer);
 	for number in 1..T::MaxMetersPerOwner::get() {
-		let id = MeterId(sp_core::blake2_256(&number.to_le_bytes()));
-		Pallet::<T>::do_register_meter(id, owner.clone(), ZONE, KEY, 1).expect("there is room");
+		let mut id = [0; 32];
+		id[..4].copy_from_slice(&number.to_le_bytes());
+		Pallet::<T>::do_register_meter(MeterId(id), owner.clone(), ZONE, KEY, 1)
+			.expect("there is room");
 	}
 	owner
 }
 
-#[benchmarks]
+#[benchmarks(where T: Send + Sync, T::RuntimeCall: Dispatchable<Info = DispatchInfo>)]
 mod benchmarks {
 	use super::*;
 
@@ -162,14 +165,11 @@ mod benchmarks {
 	}
 
 	#[benchmark]
-	fn check_participant() -> Result<(), BenchmarkError>
-	where
-		T: Send + Sync,
-	{
+	fn check_participant() -> Result<(), BenchmarkError> {
 		zone::<T>();
 		let who = participant::<T>("sender", Role::Prosumer);
 		let call: T::RuntimeCall = frame_system::Call::remark { remark: Default::default() }.into();
-		let info: DispatchInfoOf<T::RuntimeCall> = Default::default();
+		let info = DispatchInfo::default();
 		let extension = CheckParticipant::<T>::new();
 		let origin = T::RuntimeOrigin::signed(who);
 		let validity: ValidTransaction;

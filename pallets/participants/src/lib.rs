@@ -123,8 +123,7 @@ pub mod pallet {
 
 	/// The admitted accounts.
 	#[pallet::storage]
-	pub type ParticipantsOf<T: Config> =
-		StorageMap<_, Blake2_128Concat, T::AccountId, Participant>;
+	pub type ParticipantsOf<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Participant>;
 
 	/// The meters. The key is a hash, but one that anybody can search for a good one.
 	#[pallet::storage]
@@ -182,8 +181,7 @@ pub mod pallet {
 				}
 			}
 			for GenesisParticipant { account, roles, zone, identity } in &self.participants {
-				let admitted =
-					Pallet::<T>::do_admit(account, Roles::of(roles), *zone, *identity);
+				let admitted = Pallet::<T>::do_admit(account, Roles::of(roles), *zone, *identity);
 				if let Err(error) = admitted {
 					panic!("genesis: participant {account:?}: {error:?}");
 				}
@@ -608,8 +606,7 @@ pub mod pallet {
 			MeterCount::<T>::insert(zone, next);
 			MetersOf::<T>::insert(&owner, zone, owned);
 			MetersOfZone::<T>::insert(zone, index, id);
-			let meter =
-				Meter { owner: owner.clone(), zone, index, key, rated_power_w };
+			let meter = Meter { owner: owner.clone(), zone, index, key, rated_power_w };
 			Meters::<T>::insert(id, meter);
 			Self::deposit_event(Event::MeterRegistered {
 				id,

@@ -181,7 +181,3 @@ impl ExtBuilder {
 		});
 	}
 }
-
-pub fn last_event() -> RuntimeEvent {
-	System::events().pop().expect("there is an event").event
-}

@@ -121,7 +121,7 @@ where
 				};
 				Pallet::<T>::return_quota(who, unused);
 				Inner::correct_and_deposit_fee(who, info, post_info, tip, tip, paid)
-			},
+			}
 			Payment::Fee(paid) => Inner::correct_and_deposit_fee(
 				who,
 				info,
@@ -151,7 +151,7 @@ impl<T: Config> Pallet<T> {
 		match ParticipantsOf::<T>::get(who) {
 			Some(participant) if participant.status.can_act() => {
 				T::Quota::get().saturating_sub(Self::quota_used(who))
-			},
+			}
 			_ => Weight::zero(),
 		}
 	}

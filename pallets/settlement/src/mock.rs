@@ -92,7 +92,7 @@ pub enum Behaviour {
 	Fails,
 	Unreadable,
 	OneFlowTooFew,
-	/// Adds to the energy flow of the first position that it is asked about.
+	/// Adds to the energy flow of the first seller that it is asked about.
 	AddsEnergy(i128),
 	/// Adds to the imbalance flow of each net buyer.
 	AddsImbalance(i128),
@@ -209,7 +209,10 @@ impl SettlementPolicy for TestPolicy {
 			Behaviour::Fails => return Err(PolicyError::Failed),
 			Behaviour::Unreadable => return Err(PolicyError::Unreadable),
 			Behaviour::OneFlowTooFew => drop(flows.pop()),
-			Behaviour::AddsEnergy(amount) => flows[0].energy += amount,
+			Behaviour::AddsEnergy(amount) => {
+				let seller = page.iter().position(|question| question.sold_wh > 0);
+				seller.into_iter().for_each(|seller| flows[seller].energy += amount)
+			},
 			Behaviour::AddsImbalance(amount) => page
 				.iter()
 				.zip(&mut flows)
@@ -276,6 +279,11 @@ pub fn terms() -> MarketTerms {
 /// Builds the chain, runs the test at block 1, and checks the invariants and the sum of all money
 /// afterwards.
 pub fn run(test: impl FnOnce()) {
+	NowSeconds::set(NOW);
+	MetersAreFinal::set(true);
+	Readings::set(BTreeMap::new());
+	Policy::set(Behaviour::Honest);
+	PolicyCalls::set(Vec::new());
 	let mut storage =
 		frame_system::GenesisConfig::<Test>::default().build_storage().expect("genesis");
 	let pot = Pallet::<Test>::pot(ZONE, Pot::Imbalance);

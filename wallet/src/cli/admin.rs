@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use codec::Decode;
 use energy_primitives::{Balance, MarketTerms, MeterId, Role, Roles};
 use serde_json::{json, Value};
-use sp_core::{blake2_256, H256};
+use sp_core::H256;
+use sp_crypto_hashing::blake2_256;
 use subxt_signer::sr25519::Keypair;
 use wia_ene_014::canonical::meter_id;
 
@@ -319,7 +320,7 @@ async fn deploy(
 	progress(context, "sent; waiting for a block");
 	let outcome = client.submit_until(key, &call, wait).await?;
 	let Instantiated { deployer, contract } = outcome.event("Revive", "Instantiated")?;
-	let code_hash = H256(sp_core::keccak_256(&deployment.code));
+	let code_hash = H256(sp_crypto_hashing::keccak_256(&deployment.code));
 	let words = format!(
 		"The contract is at {contract:?}.\n\n{}",
 		pairs(&[

@@ -201,6 +201,7 @@ fn halt_words(reason: HaltReason) -> &'static str {
 		}
 		HaltReason::PolicyNotConserving => "its settlement policy's payments do not sum to zero",
 		HaltReason::ImbalancePotShort => "its imbalance pot cannot pay what it owes",
+		HaltReason::BooksInconsistent => "the books of the market contradict each other",
 	}
 }
 

@@ -62,9 +62,9 @@ pub async fn balance(context: &Context, args: ReadArgs) -> Result<Report, Failur
 async fn native_coin(client: &ChainClient, account: &AccountId) -> Result<Balance, ClientError> {
 	let bytes: &[u8] = account.as_ref();
 	let mut key = Vec::with_capacity(80);
-	key.extend_from_slice(&sp_core::twox_128(b"System"));
-	key.extend_from_slice(&sp_core::twox_128(b"Account"));
-	key.extend_from_slice(&sp_core::blake2_128(bytes));
+	key.extend_from_slice(&sp_crypto_hashing::twox_128(b"System"));
+	key.extend_from_slice(&sp_crypto_hashing::twox_128(b"Account"));
+	key.extend_from_slice(&sp_crypto_hashing::blake2_128(bytes));
 	key.extend_from_slice(bytes);
 	let Some(value) = client.storage(&key).await? else { return Ok(0) };
 	// Nonce and three counters of references come first.

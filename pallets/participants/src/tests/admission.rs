@@ -77,10 +77,7 @@ mod admit {
 	fn admit_fails_when_the_signer_is_not_the_active_utility() {
 		ExtBuilder::default().build_and_execute(|| {
 			for signer in [OTHER_UTILITY, ALICE, REGULATOR, STRANGER] {
-				assert_noop!(
-					by(signed(signer), &[Role::Prosumer]),
-					Error::<Test>::NotTheUtility
-				);
+				assert_noop!(by(signed(signer), &[Role::Prosumer]), Error::<Test>::NotTheUtility);
 			}
 			assert_ok!(Participants::suspend(root(), UTILITY));
 			assert_noop!(by(signed(UTILITY), &[Role::Prosumer]), Error::<Test>::NotTheUtility);

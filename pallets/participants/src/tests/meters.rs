@@ -54,9 +54,7 @@ mod register_meter {
 	#[test]
 	fn register_meter_fails_when_the_signer_is_not_the_active_utility() {
 		ExtBuilder::default().build_and_execute(|| {
-			let by = |origin| {
-				Participants::register_meter(origin, meter(1), ALICE, ZONE, key(), 1)
-			};
+			let by = |origin| Participants::register_meter(origin, meter(1), ALICE, ZONE, key(), 1);
 			for signer in [OTHER_UTILITY, ALICE, REGULATOR, STRANGER] {
 				assert_noop!(by(signed(signer)), Error::<Test>::NotTheUtility);
 			}

@@ -21,7 +21,9 @@ fn info() -> DispatchInfo {
 }
 
 fn base() -> Weight {
-	<Test as frame_system::Config>::BlockWeights::get().get(info().class).base_extrinsic
+	let weights: frame_system::limits::BlockWeights =
+		<Test as frame_system::Config>::BlockWeights::get();
+	weights.get(info().class).base_extrinsic
 }
 
 /// What the transaction takes from the quota.
@@ -34,7 +36,9 @@ fn cost() -> Weight {
 fn send(who: AccountId, tip: u128, actual: PostDispatchInfo) -> Result<(), InvalidTransaction> {
 	ChargeTransactionPayment::<Test>::from(tip)
 		.test_run(signed(who), &call(), &info(), 200, 0, |_| Ok(actual))
-		.map(|result| assert_ok!(result))
+		.map(|result| {
+			assert_ok!(result);
+		})
 		.map_err(|error| match error {
 			sp_runtime::transaction_validity::TransactionValidityError::Invalid(error) => error,
 			other => panic!("{other:?}"),

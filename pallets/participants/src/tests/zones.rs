@@ -45,10 +45,7 @@ mod register_zone {
 	#[test]
 	fn register_zone_fails_when_the_zone_exists() {
 		ExtBuilder::default().build_and_execute(|| {
-			assert_noop!(
-				Participants::register_zone(root(), ZONE, BOB),
-				Error::<Test>::ZoneExists
-			);
+			assert_noop!(Participants::register_zone(root(), ZONE, BOB), Error::<Test>::ZoneExists);
 		});
 	}
 
@@ -75,8 +72,9 @@ mod replace_utility {
 			System::assert_last_event(
 				Event::UtilityReplaced { zone: ZONE, old: UTILITY, new: BOB }.into(),
 			);
-			let admit =
-				|who| Participants::admit(signed(who), STRANGER, Role::Prosumer.into(), ZONE, IDENTITY);
+			let admit = |who| {
+				Participants::admit(signed(who), STRANGER, Role::Prosumer.into(), ZONE, IDENTITY)
+			};
 			assert_noop!(admit(UTILITY), Error::<Test>::NotTheUtility);
 			assert_ok!(admit(BOB));
 			assert_ok!(Participants::remove(root(), UTILITY));

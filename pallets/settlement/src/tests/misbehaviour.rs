@@ -69,7 +69,7 @@ fn zone_is_halted_when_someone_would_pay_more_than_is_held() {
 
 #[test]
 fn zone_is_halted_when_the_flows_of_the_slot_do_not_sum_to_zero() {
-	// Two positions in each of two pages: the contract cheats the first seller of each.
+	// The contract cheats the first seller of each of two pages.
 	halts_with(Behaviour::AddsEnergy(-1_000), HaltReason::PolicyNotConserving);
 }
 

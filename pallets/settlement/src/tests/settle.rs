@@ -168,11 +168,12 @@ fn many_positions_are_settled_page_by_page_over_many_blocks() {
 		}
 		reads(1, 0, 1_000);
 		NowSeconds::set(6_050);
-		pallet_energy_market::Pallet::<Test>::settling(ZONE, Slot(0));
 		use frame_support::traits::Hooks;
 		EnergyMarket::on_idle(1, frame_support::weights::Weight::MAX);
 		type W = ReckonedWeight<Test>;
-		let dearest = W::ask(PAGE) + <Test as crate::Config>::PolicyWeight::get();
+		let dearest = (W::ask(PAGE) + <Test as crate::Config>::PolicyWeight::get())
+			.max(W::collect(PAGE))
+			.max(W::pay(PAGE));
 		let little = W::work_base() + W::look_at_job() + dearest;
 		let mut blocks = 0;
 		while state(SLOT) != SlotState::Settled {
