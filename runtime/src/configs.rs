@@ -4,16 +4,16 @@ use crate::{
 	policy::ContractPolicy, AccountId, Assets, AssetsHolder, Aura, Balance, Balances, Block,
 	BlockNumber, Council, EnergyMarket, Metering, Nonce, PalletInfo, Participants, Runtime,
 	RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
-	RuntimeVersion, RuntimeViewFunction, Session, SessionKeys, Settlement, System, Timestamp,
-	DAYS, HOURS, MILLISECONDS_PER_BLOCK, MILLI_UNIT, UNIT, VERSION,
+	RuntimeVersion, RuntimeViewFunction, Session, SessionKeys, Settlement, System, Timestamp, DAYS,
+	HOURS, MILLISECONDS_PER_BLOCK, MILLI_UNIT, UNIT, VERSION,
 };
 use alloc::vec::Vec;
 use energy_primitives::{Participants as _, Role, SETTLEMENT_ASSET};
 use frame_support::{
 	derive_impl, parameter_types,
 	traits::{
-		fungible::ItemOf, AsEnsureOriginWithArg, ConstBool, ConstU128, ConstU16, ConstU32, ConstU64, ConstU8,
-		Contains, EitherOf, EnsureOrigin, NeverEnsureOrigin, VariantCountOf,
+		fungible::ItemOf, AsEnsureOriginWithArg, ConstBool, ConstU128, ConstU16, ConstU32,
+		ConstU64, ConstU8, Contains, EitherOf, EnsureOrigin, NeverEnsureOrigin, VariantCountOf,
 	},
 	weights::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS, WEIGHT_REF_TIME_PER_SECOND},

@@ -110,19 +110,13 @@ fn genesis(network: Network) -> Value {
 		},
 		sudo: SudoConfig { key: network.sudo.map(|sudo| sudo.to_account_id()) },
 		council: CouncilConfig { members: validators.clone() },
-		participants: ParticipantsConfig {
-			zones: vec![(ZONE, alice)],
-			participants: participants,
-		},
+		participants: ParticipantsConfig { zones: vec![(ZONE, alice)], participants: participants },
 		metering: MeteringConfig {
 			groups: vec![(ZONE, oracles, network.threshold)],
 			dispute_seconds: 6,
 			deadline_seconds: 60,
 		},
-		energy_market: EnergyMarketConfig {
-			slot_seconds: 60,
-			terms: vec![(ZONE, terms())],
-		},
+		energy_market: EnergyMarketConfig { slot_seconds: 60, terms: vec![(ZONE, terms())] },
 	})
 }
 
@@ -130,12 +124,9 @@ fn genesis(network: Network) -> Value {
 pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
 	use Sr25519Keyring::{Alice, Bob, Charlie, Dave, Eve, One, Two};
 	let network = match id.as_ref() {
-		DEV_RUNTIME_PRESET => Network {
-			validators: vec![Alice],
-			oracles: vec![Eve],
-			threshold: 1,
-			sudo: Some(Alice),
-		},
+		DEV_RUNTIME_PRESET => {
+			Network { validators: vec![Alice], oracles: vec![Eve], threshold: 1, sudo: Some(Alice) }
+		}
 		LOCAL_TESTNET_RUNTIME_PRESET => Network {
 			validators: vec![Alice, Bob, Charlie, Dave],
 			oracles: vec![Eve, One, Two],

@@ -3,9 +3,9 @@
 
 use contracts_builder::build;
 use energy_primitives::{
-	ClearedMarket, HaltReason, MarketTerms, Measured, MeterId, MeterValue,
-	PolicyError, PolicyQuestion, Quality, Role, Roles, SettlementPolicy, Side, Slot, SlotState,
-	MINOR_UNITS, SETTLEMENT_ASSET,
+	ClearedMarket, HaltReason, MarketTerms, Measured, MeterId, MeterValue, PolicyError,
+	PolicyQuestion, Quality, Role, Roles, SettlementPolicy, Side, Slot, SlotState, MINOR_UNITS,
+	SETTLEMENT_ASSET,
 };
 use energy_runtime::{
 	configs::SettlementCurrency, genesis_config_presets, policy::ContractPolicy, AccountId,
@@ -34,7 +34,7 @@ fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
 			for (key, value) in patch {
 				merge(base.entry(key).or_insert(serde_json::Value::Null), value);
 			}
-		},
+		}
 		(base, patch) => *base = patch,
 	}
 }
@@ -44,7 +44,8 @@ fn development_chain() -> sp_io::TestExternalities {
 	let mut chain = sp_io::TestExternalities::default();
 	chain.execute_with(|| {
 		let preset = |name| {
-			let json = get_preset::<RuntimeGenesisConfig>(&name, genesis_config_presets::get_preset);
+			let json =
+				get_preset::<RuntimeGenesisConfig>(&name, genesis_config_presets::get_preset);
 			serde_json::from_slice(&json.expect("the preset exists")).expect("it is JSON")
 		};
 		let mut config: serde_json::Value = preset(None);
@@ -216,16 +217,18 @@ fn honest_contract_answers_what_the_core_reckons() {
 			let PolicyQuestion { bought_wh, sold_wh, import_wh, export_wh } = *question;
 			assert_eq!(
 				flow.energy,
-				signed(cost_rounded_down(sold_wh, price)) -
-					signed(cost_rounded_up(bought_wh, price))
+				signed(cost_rounded_down(sold_wh, price))
+					- signed(cost_rounded_up(bought_wh, price))
 			);
 			assert_eq!(flow.grid_fee, cost_rounded_up(bought_wh, terms.grid_fee));
 			let imbalance = match delivery(bought_wh, sold_wh, import_wh, export_wh) {
 				Delivery::Balanced => 0,
-				Delivery::Bought { untaken, .. } =>
-					signed(cost_rounded_down(untaken, terms.surplus_price)),
-				Delivery::Sold { short, .. } =>
-					-signed(cost_rounded_up(short, terms.shortage_price)),
+				Delivery::Bought { untaken, .. } => {
+					signed(cost_rounded_down(untaken, terms.surplus_price))
+				}
+				Delivery::Sold { short, .. } => {
+					-signed(cost_rounded_up(short, terms.shortage_price))
+				}
 			};
 			assert_eq!(flow.imbalance, imbalance);
 		}
@@ -242,8 +245,7 @@ fn page_of_the_largest_size_is_answered_within_its_weight() {
 		let question =
 			PolicyQuestion { bought_wh: 1_000, sold_wh: 10, import_wh: 7, export_wh: 900 };
 		let page = vec![question; size as usize];
-		let flows =
-			ContractPolicy::cash_flows(policy, 1, &genesis_config_presets::terms(), &page);
+		let flows = ContractPolicy::cash_flows(policy, 1, &genesis_config_presets::terms(), &page);
 		assert_eq!(flows.map(|flows| flows.len()), Ok(size as usize));
 	});
 }
@@ -279,10 +281,7 @@ fn halts_with(policy: impl FnOnce() -> H160, reason: HaltReason) {
 		assert_eq!(money(&Settlement::pot(ZONE, Pot::Escrow)), 0);
 
 		use_policy(deploy("p2p-settlement", vec![]));
-		assert_ok!(EnergyMarket::resume(
-			signed(&Sr25519Keyring::Ferdie.to_account_id()),
-			ZONE
-		));
+		assert_ok!(EnergyMarket::resume(signed(&Sr25519Keyring::Ferdie.to_account_id()), ZONE));
 		at(6_140);
 		assert_eq!(state(), SlotState::Settled);
 		assert_eq!(money(&home(1)), MONEY + 150_000);

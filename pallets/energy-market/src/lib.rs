@@ -32,8 +32,6 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-#[cfg(feature = "runtime-benchmarks")]
-mod benchmarking;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -176,14 +174,8 @@ pub mod pallet {
 
 	/// The number of an account's position. Accounts are chosen by users: hashed.
 	#[pallet::storage]
-	pub type PositionOf<T: Config> = StorageDoubleMap<
-		_,
-		Twox64Concat,
-		(ZoneId, Slot),
-		Blake2_128Concat,
-		T::AccountId,
-		u32,
-	>;
+	pub type PositionOf<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, (ZoneId, Slot), Blake2_128Concat, T::AccountId, u32>;
 
 	/// Settled books in the order in which they are to be forgotten: a queue of which
 	/// [`RetiredRange`] says the part in use.
@@ -391,15 +383,11 @@ pub mod pallet {
 		/// Event: `TermsSet`.
 		#[pallet::call_index(0)]
 		#[pallet::weight(T::WeightInfo::set_terms())]
-		pub fn set_terms(
-			origin: OriginFor<T>,
-			zone: ZoneId,
-			terms: MarketTerms,
-		) -> DispatchResult {
+		pub fn set_terms(origin: OriginFor<T>, zone: ZoneId, terms: MarketTerms) -> DispatchResult {
 			ensure!(T::Participants::zone_exists(zone), Error::<T>::ZoneUnknown);
 			Self::ensure_council_or(origin, |who| {
-				T::Participants::utility_of(zone).as_ref() == Some(who) &&
-					T::Participants::is_active(who)
+				T::Participants::utility_of(zone).as_ref() == Some(who)
+					&& T::Participants::is_active(who)
 			})?;
 			Self::check_terms(&terms)?;
 			Terms::<T>::insert(zone, &terms);
@@ -438,10 +426,8 @@ pub mod pallet {
 			ensure!(energy_wh > 0, Error::<T>::NoEnergy);
 			ensure!(energy_wh <= book.terms.max_order_wh, Error::<T>::TooMuchEnergy);
 			ensure!(book.next_order < T::MaxOrdersPerSlot::get(), Error::<T>::BookFull);
-			let held = book
-				.terms
-				.worst_case(side, energy_wh, price)
-				.ok_or(Error::<T>::NotEnoughMoney)?;
+			let held =
+				book.terms.worst_case(side, energy_wh, price).ok_or(Error::<T>::NotEnoughMoney)?;
 			let side_wh = book.side_mut(side);
 			*side_wh = side_wh.checked_add(energy_wh).ok_or(Error::<T>::BookFull)?;
 
@@ -488,12 +474,11 @@ pub mod pallet {
 			index: OrderIndex,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			let order =
-				Orders::<T>::get((zone, slot), index).ok_or(Error::<T>::OrderUnknown)?;
+			let order = Orders::<T>::get((zone, slot), index).ok_or(Error::<T>::OrderUnknown)?;
 			ensure!(order.account == who, Error::<T>::NotYourOrder);
 			let mut book = Books::<T>::get(zone, slot).ok_or(Error::<T>::OrderUnknown)?;
-			let may_cancel = Self::takes_orders(&book, slot) ||
-				(book.state == SlotState::Open && Halted::<T>::contains_key(zone));
+			let may_cancel = Self::takes_orders(&book, slot)
+				|| (book.state == SlotState::Open && Halted::<T>::contains_key(zone));
 			ensure!(may_cancel, Error::<T>::GateClosed);
 
 			Self::release_held(&who, order.held)?;
@@ -516,9 +501,7 @@ pub mod pallet {
 		#[pallet::call_index(3)]
 		#[pallet::weight(T::WeightInfo::halt())]
 		pub fn halt(origin: OriginFor<T>, zone: ZoneId) -> DispatchResult {
-			Self::ensure_council_or(origin, |who| {
-				T::Participants::has_role(who, Role::Regulator)
-			})?;
+			Self::ensure_council_or(origin, |who| T::Participants::has_role(who, Role::Regulator))?;
 			ensure!(T::Participants::zone_exists(zone), Error::<T>::ZoneUnknown);
 			ensure!(!Halted::<T>::contains_key(zone), Error::<T>::ZoneHalted);
 			<Self as ClearedMarket<T::AccountId>>::halt(zone, HaltReason::Ordered);
@@ -532,9 +515,7 @@ pub mod pallet {
 		#[pallet::call_index(4)]
 		#[pallet::weight(T::WeightInfo::resume())]
 		pub fn resume(origin: OriginFor<T>, zone: ZoneId) -> DispatchResult {
-			Self::ensure_council_or(origin, |who| {
-				T::Participants::has_role(who, Role::Regulator)
-			})?;
+			Self::ensure_council_or(origin, |who| T::Participants::has_role(who, Role::Regulator))?;
 			ensure!(Halted::<T>::take(zone).is_some(), Error::<T>::ZoneNotHalted);
 			Self::deposit_event(Event::ZoneResumed { zone });
 			Ok(())
@@ -591,8 +572,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn takes_orders(book: &Book, slot: Slot) -> bool {
-		book.state == SlotState::Open &&
-			Self::now_seconds() < Self::gate_closes_seconds(&book.terms, slot)
+		book.state == SlotState::Open
+			&& Self::now_seconds() < Self::gate_closes_seconds(&book.terms, slot)
 	}
 
 	fn is_near(slot: Slot) -> bool {
@@ -646,8 +627,8 @@ impl<T: Config> Pallet<T> {
 	fn advance(zone: ZoneId, slot: Slot, meter: &mut WeightMeter) -> bool {
 		let Some(mut book) = Books::<T>::get(zone, slot) else { return true };
 		if book.state == SlotState::Open {
-			if Self::now_seconds() < Self::gate_closes_seconds(&book.terms, slot) ||
-				meter.try_consume(T::WeightInfo::find_price()).is_err()
+			if Self::now_seconds() < Self::gate_closes_seconds(&book.terms, slot)
+				|| meter.try_consume(T::WeightInfo::find_price()).is_err()
 			{
 				return false;
 			}
@@ -665,8 +646,8 @@ impl<T: Config> Pallet<T> {
 				return false;
 			}
 		}
-		let mut done = book.cursor >= book.next_order &&
-			meter.try_consume(T::WeightInfo::finish_clearing()).is_ok();
+		let mut done = book.cursor >= book.next_order
+			&& meter.try_consume(T::WeightInfo::finish_clearing()).is_ok();
 		if done {
 			let positions = book.positions;
 			let heard = with_storage_layer(|| match positions {
@@ -731,7 +712,7 @@ impl<T: Config> Pallet<T> {
 						.worst_case(side, filled, outcome.result.price)
 						.ok_or(sp_runtime::ArithmeticError::Overflow)?;
 					(filled, needed)
-				},
+				}
 			};
 			let released =
 				held.checked_sub(needed).ok_or(sp_runtime::ArithmeticError::Underflow)?;
@@ -763,13 +744,12 @@ impl<T: Config> Pallet<T> {
 	) -> DispatchResult {
 		let overflow = sp_runtime::ArithmeticError::Overflow;
 		let number = PositionOf::<T>::get((zone, slot), account).unwrap_or(book.positions);
-		let mut position =
-			Positions::<T>::get((zone, slot), number).unwrap_or_else(|| Position {
-				account: account.clone(),
-				bought_wh: 0,
-				sold_wh: 0,
-				held: 0,
-			});
+		let mut position = Positions::<T>::get((zone, slot), number).unwrap_or_else(|| Position {
+			account: account.clone(),
+			bought_wh: 0,
+			sold_wh: 0,
+			held: 0,
+		});
 		let energy = match side {
 			Side::Bid => &mut position.bought_wh,
 			Side::Ask => &mut position.sold_wh,
@@ -822,8 +802,8 @@ impl<T: Config> Pallet<T> {
 	pub fn depth(zone: ZoneId, slot: Slot) -> Vec<DepthLevel> {
 		let Some(book) = Books::<T>::get(zone, slot) else { return Vec::new() };
 		let terms = book.terms;
-		let [bids, asks] = [Side::Bid, Side::Ask]
-			.map(|side| Self::depth_of(zone, slot, side, terms.tick_count));
+		let [bids, asks] =
+			[Side::Bid, Side::Ask].map(|side| Self::depth_of(zone, slot, side, terms.tick_count));
 		(0u16..)
 			.zip(bids.into_iter().zip(asks))
 			.filter(|(_, (bid_wh, ask_wh))| *bid_wh > 0 || *ask_wh > 0)
@@ -901,10 +881,8 @@ impl<T: Config> ClearedMarket<T::AccountId> for Pallet<T> {
 	) -> DispatchResult {
 		let mut position =
 			Positions::<T>::get((zone, slot), index).ok_or(DispatchError::CannotLookup)?;
-		position.held = position
-			.held
-			.checked_sub(amount)
-			.ok_or(sp_runtime::TokenError::FundsUnavailable)?;
+		position.held =
+			position.held.checked_sub(amount).ok_or(sp_runtime::TokenError::FundsUnavailable)?;
 		T::Currency::transfer_on_hold(
 			&HoldReason::Market.into(),
 			&position.account,

@@ -34,8 +34,14 @@ pub const MONEY: Balance = 1_000_000_000;
 mod runtime {
 	#[runtime::runtime]
 	#[runtime::derive(
-		RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeTask, RuntimeHoldReason,
-		RuntimeFreezeReason, RuntimeViewFunction
+		RuntimeCall,
+		RuntimeEvent,
+		RuntimeError,
+		RuntimeOrigin,
+		RuntimeTask,
+		RuntimeHoldReason,
+		RuntimeFreezeReason,
+		RuntimeViewFunction
 	)]
 	pub struct Test;
 
@@ -103,8 +109,8 @@ impl Participants<AccountId> for TestParticipants {
 		*who != suspended()
 	}
 	fn has_role(who: &AccountId, role: Role) -> bool {
-		Self::is_active(who) &&
-			match role {
+		Self::is_active(who)
+			&& match role {
 				Role::Prosumer => *who < account(50),
 				Role::Utility => *who == utility(),
 				Role::Regulator => *who == regulator(),
@@ -232,5 +238,6 @@ pub fn clear() {
 }
 
 pub fn block_weight() -> Weight {
-	<<Test as frame_system::Config>::BlockWeights as Get<frame_system::limits::BlockWeights>>::get().max_block
+	<<Test as frame_system::Config>::BlockWeights as Get<frame_system::limits::BlockWeights>>::get()
+		.max_block
 }

@@ -82,8 +82,8 @@ fn attest<T: Config>(oracle: &T::AccountId, import_wh: u64) {
 	.expect("the oracle may vote");
 }
 
-/// Signed readings that together fill the slot, each of the greatest length: all intervals but one are
-/// before the slot, so that they cost without being of use.
+/// Signed readings that together fill the slot, each of the greatest length: all intervals but one
+/// are before the slot, so that they cost without being of use.
 fn readings<T: Config>(count: u32) -> Vec<SignedMessage> {
 	let slot_seconds = T::Clock::slot_seconds();
 	let start = SLOT.start_seconds(slot_seconds);

@@ -8,9 +8,9 @@ use sp_runtime::{ArithmeticError, DispatchError};
 use wia_ene_014::canonical::{CanonicalInterval, DeviceKey};
 
 impl<T: Config> Pallet<T> {
-	/// What the readings add up to within `[from, to)`, if every one of them is of the meter, signed
-	/// by it, and committed to by the page, and if together they leave no second of the window out and
-	/// count none twice. The quality is the worst among them.
+	/// What the readings add up to within `[from, to)`, if every one of them is of the meter,
+	/// signed by it, and committed to by the page, and if together they leave no second of the
+	/// window out and count none twice. The quality is the worst among them.
 	///
 	/// Signatures are verified last, because they are by far the dearest.
 	pub(crate) fn proven(
@@ -57,8 +57,8 @@ fn intervals_within(from: u64, to: u64, evidence: &[Evidence]) -> Vec<&Canonical
 	intervals
 }
 
-/// The sum, or `None` unless each interval begins where the one before ends, the first at `from`, and
-/// the last ends at `to`.
+/// The sum, or `None` unless each interval begins where the one before ends, the first at `from`,
+/// and the last ends at `to`.
 fn sum_of(
 	intervals: Vec<&CanonicalInterval>,
 	from: u64,

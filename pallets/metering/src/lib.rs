@@ -3,46 +3,48 @@
 //! # Overview
 //!
 //! Meters do not speak to the chain. Several independent *oracles* collect the signed readings of a
-//! zone, add them up for each delivery slot, and each of them tells the chain the same list: this meter
-//! took so much from the grid and gave so much to it. When enough oracles of the zone have said exactly
-//! the same, the list is final. For a while anybody can still prove it wrong with readings that the
-//! meter signed and the oracles themselves committed to. After that, money moves by it.
+//! zone, add them up for each delivery slot, and each of them tells the chain the same list: this
+//! meter took so much from the grid and gave so much to it. When enough oracles of the zone have
+//! said exactly the same, the list is final. For a while anybody can still prove it wrong with
+//! readings that the meter signed and the oracles themselves committed to. After that, money moves
+//! by it.
 //!
 //! # Who does what
 //!
-//! - **Oracles attest.** When the slot has ended, each oracle of the zone's group sends the slot's pages
-//!   ([`attest`](Pallet::attest)). A page becomes final with the vote that reaches the threshold; those
-//!   who voted otherwise get a fault each. When all pages are final the slot is measured.
-//! - **Somebody disagrees.** Until the dispute window closes, any participant shows the signed readings
-//!   of one meter that fill the slot, each with its path to the page's root
-//!   ([`challenge`](Pallet::challenge)). If they add up to something else, the line is corrected and
-//!   everyone who vouched for it gets a fault.
-//! - **Settlement asks.** Through [`energy_primitives::MeteredEnergy`]: first whether the figures are
-//!   final, then for the figures, meter by meter.
+//! - **Oracles attest.** When the slot has ended, each oracle of the zone's group sends the slot's
+//!   pages ([`attest`](Pallet::attest)). A page becomes final with the vote that reaches the
+//!   threshold; those who voted otherwise get a fault each. When all pages are final the slot is
+//!   measured.
+//! - **Somebody disagrees.** Until the dispute window closes, any participant shows the signed
+//!   readings of one meter that fill the slot, each with its path to the page's root
+//!   ([`challenge`](Pallet::challenge)). If they add up to something else, the line is corrected
+//!   and everyone who vouched for it gets a fault.
+//! - **Settlement asks.** Through [`energy_primitives::MeteredEnergy`]: first whether the figures
+//!   are final, then for the figures, meter by meter.
 //! - **Governance** names the groups ([`set_group`](Pallet::set_group)) and sets the times
 //!   ([`set_parameters`](Pallet::set_parameters)).
 //!
 //! # Pages
 //!
-//! Page `p` carries the meters `256 p .. 256 (p + 1)` of a zone. How many pages a slot has is fixed by
-//! the first vote on any of them. An oracle votes once on a page. The group's threshold is more than
-//! half of it, so two different lists can never both win. If the group changes meanwhile, the votes of
-//! those who left are forgotten with the next vote.
+//! Page `p` carries the meters `256 p .. 256 (p + 1)` of a zone. How many pages a slot has is fixed
+//! by the first vote on any of them. An oracle votes once on a page. The group's threshold is more
+//! than half of it, so two different lists can never both win. If the group changes meanwhile, the
+//! votes of those who left are forgotten with the next vote.
 //!
 //! # When figures are final
 //!
 //! Either `dispute_seconds` after the last page became final, or, with pages missing,
-//! `deadline_seconds + dispute_seconds` after the end of the slot, whichever comes first. A slot keeps
-//! the times that were in force when it ended: governance can change them for the future only. A zone
-//! without any meter has nothing to wait for: its slots are final when they end.
+//! `deadline_seconds + dispute_seconds` after the end of the slot, whichever comes first. A slot
+//! keeps the times that were in force when it ended: governance can change them for the future
+//! only. A zone without any meter has nothing to wait for: its slots are final when they end.
 //!
 //! # Estimates
 //!
 //! A meter without a line, or with a line of quality `Missing`, is estimated: it is taken to have
-//! measured what it did in the most recent of the last [`Config::EstimateLookback`] slots for which it
-//! has a line of quality `Valid`, and nothing at all if there is none. The figure is always flagged
-//! `Estimated`. The rule looks back a short time only and never upwards, so that a meter which stays
-//! silent soon counts as one that neither took nor gave: nobody is paid for long for energy that nobody
+//! measured what it did in the most recent of the last [`Config::EstimateLookback`] slots for which
+//! it has a line of quality `Valid`, and nothing at all if there is none. The figure is always
+//! flagged `Estimated`. The rule looks back a short time only, so that a meter which stays silent
+//! soon counts as one that neither took nor gave: nobody is paid for long for energy that nobody
 //! measured.
 //!
 //! # What is kept
@@ -113,8 +115,8 @@ pub mod pallet {
 
 	#[pallet::config]
 	pub trait Config: frame_system::Config {
-		/// Names oracles and sets times. Given by the runtime: a majority of the council. Whoever holds
-		/// it decides what was measured.
+		/// Names oracles and sets times. Given by the runtime: a majority of the council. Whoever
+		/// holds it decides what was measured.
 		type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 
 		/// Who takes part. Given by `pallet-participants`.
@@ -123,8 +125,8 @@ pub mod pallet {
 		/// Which meters there are. Given by `pallet-participants`.
 		type Meters: energy_primitives::Meters<Self::AccountId>;
 
-		/// The time. Given by `pallet-energy-market`. If the length of a slot changed, attestations of
-		/// before would mean other times.
+		/// The time. Given by `pallet-energy-market`. If the length of a slot changed, attestations
+		/// of before would mean other times.
 		type Clock: SlotClock;
 
 		/// The most oracles of a group.
@@ -135,13 +137,13 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxEvidence: Get<u32>;
 
-		/// How many slots an estimate looks back. Each costs whoever asks the read of a page (6 KB) for
-		/// each missing meter, so not many.
+		/// How many slots an estimate looks back. Each costs whoever asks the read of a page (6 KB)
+		/// for each missing meter, so not many.
 		#[pallet::constant]
 		type EstimateLookback: Get<u32>;
 
-		/// How many slots the lines are kept. Longer than any dispute, plus the time that settlement
-		/// takes, plus what an estimate looks back.
+		/// How many slots the lines are kept. Longer than any dispute, plus the time that
+		/// settlement takes, plus what an estimate looks back.
 		#[pallet::constant]
 		type RetentionSlots: Get<u32>;
 
@@ -166,8 +168,8 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Groups<T: Config> = StorageMap<_, Twox64Concat, ZoneId, Group<T>>;
 
-	/// The times, each with the first slot it is for, ascending. A slot has the last entry that is not
-	/// after it.
+	/// The times, each with the first slot it is for, ascending. A slot has the last entry that is
+	/// not after it.
 	#[pallet::storage]
 	pub type ParameterHistory<T: Config> = StorageValue<
 		_,
@@ -483,11 +485,11 @@ pub mod pallet {
 
 		/// Says what the meters of one page measured in a slot.
 		///
-		/// An active oracle of the zone's group, once for each page, from the end of the slot until the
-		/// deadline. `values` are in Wh, strictly ascending by meter; a meter without a line is
-		/// estimated. `readings_root` is [`merkle::root`] over the signed readings behind the lines,
-		/// `readings_count` their number. The vote that reaches the threshold makes the page final;
-		/// who voted otherwise gets a fault.
+		/// An active oracle of the zone's group, once for each page, from the end of the slot until
+		/// the deadline. `values` are in Wh, strictly ascending by meter; a meter without a line is
+		/// estimated. `readings_root` is [`merkle::root`] over the signed readings behind the
+		/// lines, `readings_count` their number. The vote that reaches the threshold makes the page
+		/// final; who voted otherwise gets a fault.
 		///
 		/// Errors: [`Error::NotAnOracle`], [`Error::GroupUnknown`], [`Error::NotInGroup`],
 		/// [`Error::SlotNotEnded`], [`Error::AttestationLate`], [`Error::PageUnknown`],
@@ -547,20 +549,20 @@ pub mod pallet {
 
 		/// Proves a line of a final page wrong.
 		///
-		/// Any active participant, until the dispute window closes. The evidence is signed readings of
-		/// the meter that are leaves of the page's tree; together, those of their intervals that lie
-		/// within the slot fill it without gap and overlap (an interval of quality `Missing` fills
-		/// nothing). If they add up to other energies than the line, or if there is no line, the line
-		/// is set to what they add up to, with the worst quality among them, every oracle who vouched
-		/// for the page gets a fault, and the challenger pays no fee. A line is corrected once only.
-		/// Nothing is rounded.
+		/// Any active participant, until the dispute window closes. The evidence is signed readings
+		/// of the meter that are leaves of the page's tree; together, those of their intervals that
+		/// lie within the slot fill it without gap and overlap (an interval of quality `Missing`
+		/// fills nothing). If they add up to other energies than the line, or if there is no line,
+		/// the line is set to what they add up to, with the worst quality among them, every oracle
+		/// who vouched for the page gets a fault, and the challenger pays no fee. A line is
+		/// corrected once only. Nothing is rounded.
 		///
-		/// Errors: [`Error::NotAParticipant`], [`Error::PageNotFinal`], [`Error::DisputeWindowOver`],
-		/// [`Error::MeterUnknown`], [`Error::AlreadyCorrected`], [`Error::EvidenceInvalid`],
-		/// [`Error::EvidenceOfAnotherMeter`], [`Error::PathTooLong`], [`Error::EvidenceNotAttested`],
-		/// [`Error::SignatureInvalid`], [`Error::EvidenceIncomplete`], [`Error::ChallengeUnfounded`],
-		/// [`ArithmeticError::Overflow`].
-		/// Events: [`Event::ChallengeUpheld`].
+		/// Errors: [`Error::NotAParticipant`], [`Error::PageNotFinal`],
+		/// [`Error::DisputeWindowOver`], [`Error::MeterUnknown`], [`Error::AlreadyCorrected`],
+		/// [`Error::EvidenceInvalid`], [`Error::EvidenceOfAnotherMeter`], [`Error::PathTooLong`],
+		/// [`Error::EvidenceNotAttested`], [`Error::SignatureInvalid`],
+		/// [`Error::EvidenceIncomplete`], [`Error::ChallengeUnfounded`],
+		/// [`ArithmeticError::Overflow`]. Events: [`Event::ChallengeUpheld`].
 		#[pallet::call_index(3)]
 		#[pallet::weight(T::WeightInfo::challenge(evidence.len() as u32))]
 		pub fn challenge(

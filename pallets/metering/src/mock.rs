@@ -183,8 +183,8 @@ impl BenchmarkHelper<AccountId> for MockBenchmarkHelper {
 	}
 }
 
-/// Begins at the end of [`SLOT`], with [`METERS`] meters in [`ZONE`], none in [`EMPTY_ZONE`], and two
-/// of three oracles needed in both.
+/// Begins at the end of [`SLOT`], with [`METERS`] meters in [`ZONE`], none in [`EMPTY_ZONE`], and
+/// two of three oracles needed in both.
 pub struct ExtBuilder {
 	meters: u32,
 	genesis: GenesisConfig<Test>,

@@ -23,8 +23,8 @@ pub const SUSPENDED: u8 = 102;
 /// Lets a signed transaction pass only if its signer is an active participant.
 ///
 /// It looks at the signer, before the call is looked at, so it does not matter what the call is or
-/// what is wrapped in it. Transactions without a signer (inherents, authorised calls) pass: what they
-/// may do is decided by whoever authorised them.
+/// what is wrapped in it. Transactions without a signer (inherents, authorised calls) pass: what
+/// they may do is decided by whoever authorised them.
 ///
 /// An origin that a pallet makes while a transaction runs (a proxy, a contract) is not seen here.
 /// Calls that need a participant ask `energy_primitives::Participants` themselves.

@@ -2,40 +2,42 @@
 //!
 //! # Overview
 //!
-//! The energy chain is open to members only. This pallet keeps the list of members: which account was
-//! admitted, what it may do, in which part of the grid (*zone*) it lives, and whether it is suspended.
-//! It also keeps the register of meters: whose each meter is, where it is connected, and the public
-//! key with which the device signs its readings. Nothing personal is stored; a member is an account
-//! and a salted hash of the papers that were checked elsewhere.
+//! The energy chain is open to members only. This pallet keeps the list of members: which account
+//! was admitted, what it may do, in which part of the grid (*zone*) it lives, and whether it is
+//! suspended. It also keeps the register of meters: whose each meter is, where it is connected, and
+//! the public key with which the device signs its readings. Nothing personal is stored; a member is
+//! an account and a salted hash of the papers that were checked elsewhere.
 //!
 //! # Who does what
 //!
-//! - **A zone opens.** Governance calls [`register_zone`](Pallet::register_zone) and names the utility
-//!   that runs the zone's grid. Governance can name another one later
+//! - **A zone opens.** Governance calls [`register_zone`](Pallet::register_zone) and names the
+//!   utility that runs the zone's grid. Governance can name another one later
 //!   ([`replace_utility`](Pallet::replace_utility)).
 //! - **A household joins.** The zone's utility admits the account as a prosumer
-//!   ([`admit`](Pallet::admit)) and registers its meter ([`register_meter`](Pallet::register_meter)).
-//!   From then on the account can send transactions, and within its quota they cost nothing.
-//! - **Something is wrong.** A regulator suspends the account ([`suspend`](Pallet::suspend)): the pool
-//!   rejects its transactions until it is reinstated ([`reinstate`](Pallet::reinstate)).
+//!   ([`admit`](Pallet::admit)) and registers its meter
+//!   ([`register_meter`](Pallet::register_meter)). From then on the account can send transactions,
+//!   and within its quota they cost nothing.
+//! - **Something is wrong.** A regulator suspends the account ([`suspend`](Pallet::suspend)): the
+//!   pool rejects its transactions until it is reinstated ([`reinstate`](Pallet::reinstate)).
 //! - **A device is exchanged.** The utility gives the meter a new key
 //!   ([`rotate_meter_key`](Pallet::rotate_meter_key)).
 //!
 //! # Other pallets and the runtime
 //!
-//! - [`energy_primitives::Participants`] and [`energy_primitives::Meters`] are how other pallets ask.
+//! - [`energy_primitives::Participants`] and [`energy_primitives::Meters`] are how other pallets
+//!   ask.
 //! - [`CheckParticipant`] is the transaction extension that keeps strangers out of the pool.
 //! - [`QuotaOrFee`] gives every active participant some weight for free in each period.
 //!
 //! # Details
 //!
-//! An admitted account gets a provider reference, so that it exists without any coin; it is given back
-//! when the account is removed. The places of meters in a zone are numbered from zero without gaps and
-//! are never given to another meter, because attestations name meters by their place.
+//! An admitted account gets a provider reference, so that it exists without any coin; it is given
+//! back when the account is removed. The places of meters in a zone are numbered from zero without
+//! gaps and are never given to another meter, because attestations name meters by their place.
 //!
-//! After a rotation the meter's former key is kept, one per meter, so that a reading that was signed
-//! before can still prove an attestation wrong. After a second rotation, readings of before the first
-//! one cannot: rotate no more than once per dispute window.
+//! After a rotation the meter's former key is kept, one per meter, so that a reading that was
+//! signed before can still prove an attestation wrong. After a second rotation, readings of before
+//! the first one cannot: rotate no more than once per dispute window.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -86,7 +88,8 @@ pub mod pallet {
 	#[pallet::config]
 	pub trait Config: frame_system::Config {
 		/// Opens zones, grants every role, and may do what a zone's utility and a regulator may do.
-		/// Given by the runtime: a majority of the council. Whoever holds it decides who is a member.
+		/// Given by the runtime: a majority of the council. Whoever holds it decides who is a
+		/// member.
 		type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 
 		/// The accounts that only governance may suspend. Given by the runtime: the members of the
@@ -142,7 +145,8 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type MeterCount<T: Config> = StorageMap<_, Twox64Concat, ZoneId, u32, ValueQuery>;
 
-	/// The places in a zone of the meters of an account, ascending. Written together with [`Meters`].
+	/// The places in a zone of the meters of an account, ascending. Written together with
+	/// [`Meters`].
 	#[pallet::storage]
 	pub type MetersOf<T: Config> = StorageDoubleMap<
 		_,
@@ -337,9 +341,10 @@ pub mod pallet {
 	impl<T: Config> Pallet<T> {
 		/// Opens a zone.
 		///
-		/// Governance. `utility` is admitted with the role [`Role::Utility`] in the new zone, with an
-		/// empty (zero) commitment to its identity. It must not be a participant yet: an account
-		/// belongs to one zone for good, so a company that runs several zones has an account for each.
+		/// Governance. `utility` is admitted with the role [`Role::Utility`] in the new zone, with
+		/// an empty (zero) commitment to its identity. It must not be a participant yet: an account
+		/// belongs to one zone for good, so a company that runs several zones has an account for
+		/// each.
 		///
 		/// Errors: [`Error::ZoneExists`], [`Error::AlreadyAdmitted`].
 		/// Events: [`Event::ZoneRegistered`], [`Event::Admitted`].
@@ -413,8 +418,9 @@ pub mod pallet {
 
 		/// Forbids a participant to act.
 		///
-		/// Governance, or an active regulator; a regulator suspends neither itself nor an account that
-		/// is [protected](Config::Protected). The pool takes no transaction of a suspended account.
+		/// Governance, or an active regulator; a regulator suspends neither itself nor an account
+		/// that is [protected](Config::Protected). The pool takes no transaction of a suspended
+		/// account.
 		///
 		/// Errors: [`Error::NotARegulator`], [`Error::OwnSuspension`], [`Error::ProtectedAccount`],
 		/// [`Error::NotAdmitted`], [`Error::AlreadySuspended`].
@@ -457,8 +463,8 @@ pub mod pallet {
 
 		/// Takes an account off the list.
 		///
-		/// Governance. The account must own no meter and run no zone. Its provider reference is given
-		/// back, which fails while another pallet needs the account to exist.
+		/// Governance. The account must own no meter and run no zone. Its provider reference is
+		/// given back, which fails while another pallet needs the account to exist.
 		///
 		/// Errors: [`Error::NotAdmitted`], [`Error::OwnsMeters`], [`Error::RunsZone`],
 		/// [`DispatchError::ConsumerRemaining`].
@@ -505,8 +511,8 @@ pub mod pallet {
 
 		/// Gives a meter a new device key.
 		///
-		/// The active utility of the meter's zone, or governance. The former key is kept for disputes
-		/// until the next rotation.
+		/// The active utility of the meter's zone, or governance. The former key is kept for
+		/// disputes until the next rotation.
 		///
 		/// Errors: [`Error::MeterUnknown`], [`Error::NotTheUtility`], [`Error::KeyUnchanged`],
 		/// [`Error::KeyInvalid`].
@@ -619,8 +625,8 @@ pub mod pallet {
 			Ok(())
 		}
 
-		/// Whether the set has a role, and none that does not exist: a bit without a meaning today may
-		/// get one tomorrow.
+		/// Whether the set has a role, and none that does not exist: a bit without a meaning today
+		/// may get one tomorrow.
 		fn are_valid(roles: Roles) -> bool {
 			let known: Vec<Role> =
 				ALL_ROLES.into_iter().filter(|role| roles.contains(*role)).collect();
@@ -692,8 +698,8 @@ pub mod pallet {
 				ensure!(frame_system::Pallet::<T>::providers(&who) > 0, "nobody provides");
 			}
 
-			// 3. A meter's owner is a prosumer of the meter's zone, its key is valid, and it is found
-			//    under its place both in the zone and with its owner.
+			// 3. A meter's owner is a prosumer of the meter's zone, its key is valid, and it is
+			//    found under its place both in the zone and with its owner.
 			let mut meters = 0u64;
 			for (id, meter) in Meters::<T>::iter() {
 				meters = meters.saturating_add(1);

@@ -15,12 +15,12 @@ use sp_runtime::{
 	transaction_validity::TransactionValidityError,
 };
 
-/// Charges a transaction to the quota of its signer, or, where the signer is no active participant or
-/// the rest of the quota is too small, to `Inner`.
+/// Charges a transaction to the quota of its signer, or, where the signer is no active participant
+/// or the rest of the quota is too small, to `Inner`.
 ///
 /// - A transaction uses its declared weight, the base weight of its class, and its call's length in
-///   bytes as proof size, the way the block's own limits count it. What it did not need is given back
-///   afterwards.
+///   bytes as proof size, the way the block's own limits count it. What it did not need is given
+///   back afterwards.
 /// - A transaction is charged to one or the other, never half to each.
 /// - A tip is a gift to the block's author, not a fee: it is always paid, through `Inner`.
 /// - A transaction that pays no fee anyway uses no quota.
@@ -180,8 +180,8 @@ impl<T: Config> Pallet<T> {
 		true
 	}
 
-	/// Gives back what a transaction of the present period did not need. An account that was removed
-	/// by its own transaction has no quota to give back to.
+	/// Gives back what a transaction of the present period did not need. An account that was
+	/// removed by its own transaction has no quota to give back to.
 	pub(crate) fn return_quota(who: &T::AccountId, unused: Weight) {
 		if unused.is_zero() {
 			return;

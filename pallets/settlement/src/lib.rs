@@ -45,8 +45,6 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-#[cfg(feature = "runtime-benchmarks")]
-mod benchmarking;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -139,14 +137,8 @@ pub mod pallet {
 	/// Bills. While a slot is being settled, what the contract has answered so far; final once
 	/// `SlotSettled` was emitted. Accounts are chosen by users: hashed.
 	#[pallet::storage]
-	pub type Bills<T: Config> = StorageDoubleMap<
-		_,
-		Twox64Concat,
-		(ZoneId, Slot),
-		Blake2_128Concat,
-		T::AccountId,
-		Bill,
-	>;
+	pub type Bills<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, (ZoneId, Slot), Blake2_128Concat, T::AccountId, Bill>;
 
 	/// Settled slots in the order in which their bills are to be forgotten: a queue of which
 	/// [`RetiredRange`] says the part in use.
@@ -218,8 +210,8 @@ pub mod pallet {
 		fn integrity_test() {
 			assert!(T::PageSize::get() > 0, "a page needs a position");
 			let block = T::BlockWeights::get().max_block;
-			let page = T::WeightInfo::ask(T::PageSize::get())
-				.saturating_add(T::PolicyWeight::get());
+			let page =
+				T::WeightInfo::ask(T::PageSize::get()).saturating_add(T::PolicyWeight::get());
 			assert!(page.all_lt(block), "a page of positions must fit into a block");
 		}
 
@@ -243,8 +235,8 @@ pub mod pallet {
 			#[pallet::compact] amount: Balance,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			let is_utility = T::Participants::utility_of(zone).as_ref() == Some(&who) &&
-				T::Participants::is_active(&who);
+			let is_utility = T::Participants::utility_of(zone).as_ref() == Some(&who)
+				&& T::Participants::is_active(&who);
 			ensure!(is_utility, Error::<T>::NotTheUtility);
 			let pot = Self::pot(zone, Pot::Fees);
 			ensure!(T::Currency::balance(&pot) >= amount, Error::<T>::PotShort);
@@ -309,12 +301,12 @@ impl<T: Config> Pallet<T> {
 		for &(zone, slot) in &pending {
 			loop {
 				match Self::step(zone, slot, meter) {
-					Step::Further => {},
+					Step::Further => {}
 					Step::Waits => break,
 					Step::Done => {
 						done.push((zone, slot));
 						break;
-					},
+					}
 				}
 			}
 		}
@@ -354,10 +346,10 @@ impl<T: Config> Pallet<T> {
 				match step {
 					Step::Done => Jobs::<T>::remove((zone, slot)),
 					_ if next != job => Jobs::<T>::insert((zone, slot), next),
-					_ => {},
+					_ => {}
 				}
 				step
-			},
+			}
 			(Err(_), stop) => {
 				let reason = stop.map_or(HaltReason::BooksInconsistent, |stop| stop.0);
 				if job.pass == Pass::Ask {
@@ -366,7 +358,7 @@ impl<T: Config> Pallet<T> {
 				}
 				T::Market::halt(zone, reason);
 				Step::Waits
-			},
+			}
 		}
 	}
 
@@ -383,28 +375,28 @@ impl<T: Config> Pallet<T> {
 				}
 				T::Market::settling(zone, slot);
 				job.start(Pass::Ask);
-			},
+			}
 			Pass::Ask => {
 				Self::ask(zone, slot, job, page)?;
 				if job.is_at_end() {
 					Self::check_sums(zone, job)?;
 					job.start(Pass::Collect);
 				}
-			},
+			}
 			Pass::Collect => {
 				Self::collect(zone, slot, job, page)?;
 				if job.is_at_end() {
 					Self::settle_pots(zone, job)?;
 					job.start(Pass::Pay);
 				}
-			},
+			}
 			Pass::Pay => {
 				Self::pay(zone, slot, job, page)?;
 				if job.is_at_end() {
 					Self::finish(zone, slot, job)?;
 					return Ok(Step::Done);
 				}
-			},
+			}
 		}
 		Ok(Step::Further)
 	}
@@ -437,25 +429,20 @@ impl<T: Config> Pallet<T> {
 				export_wh: measured.export_wh,
 			})
 			.collect();
-		let flows =
-			T::Policy::cash_flows(policy, price, &terms, &questions).map_err(|error| {
-				Stop(match error {
-					PolicyError::Failed => HaltReason::PolicyFailed,
-					PolicyError::Unreadable => HaltReason::PolicyAnswerUnreadable,
-				})
-			})?;
+		let flows = T::Policy::cash_flows(policy, price, &terms, &questions).map_err(|error| {
+			Stop(match error {
+				PolicyError::Failed => HaltReason::PolicyFailed,
+				PolicyError::Unreadable => HaltReason::PolicyAnswerUnreadable,
+			})
+		})?;
 		if flows.len() != positions.len() {
 			return Err(Stop(HaltReason::PolicyAnswerUnreadable));
 		}
 		for ((position, measured), flow) in positions.into_iter().zip(flows) {
 			Self::check_flow(&terms, price, &position, &flow)?;
 			job.sums.add(&flow).ok_or(ArithmeticError::Overflow)?;
-			let bill = Bill {
-				bought_wh: position.bought_wh,
-				sold_wh: position.sold_wh,
-				measured,
-				flow,
-			};
+			let bill =
+				Bill { bought_wh: position.bought_wh, sold_wh: position.sold_wh, measured, flow };
 			Bills::<T>::insert((zone, slot), position.account, bill);
 			job.next = job.next.saturating_add(1);
 		}
@@ -467,14 +454,13 @@ impl<T: Config> Pallet<T> {
 		T::Meters::meters_of(account, zone)
 			.into_iter()
 			.map(|meter| T::Metering::measured(zone, slot, meter))
-			.fold(
-				Measured { import_wh: 0, export_wh: 0, quality: Quality::Valid },
-				|sum, one| Measured {
+			.fold(Measured { import_wh: 0, export_wh: 0, quality: Quality::Valid }, |sum, one| {
+				Measured {
 					import_wh: sum.import_wh.saturating_add(one.import_wh),
 					export_wh: sum.export_wh.saturating_add(one.export_wh),
 					quality: sum.quality.max(one.quality),
-				},
-			)
+				}
+			})
 	}
 
 	/// What no contract may do to one participant.
@@ -515,14 +501,9 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	fn bill_of(
-		zone: ZoneId,
-		slot: Slot,
-		index: u32,
-	) -> Result<(T::AccountId, Bill, i128), Stop> {
+	fn bill_of(zone: ZoneId, slot: Slot, index: u32) -> Result<(T::AccountId, Bill, i128), Stop> {
 		let inconsistent = || Stop(HaltReason::BooksInconsistent);
-		let account =
-			T::Market::position(zone, slot, index).ok_or_else(inconsistent)?.account;
+		let account = T::Market::position(zone, slot, index).ok_or_else(inconsistent)?.account;
 		let bill = Bills::<T>::get((zone, slot), &account).ok_or_else(inconsistent)?;
 		let net = bill.flow.net().ok_or(ArithmeticError::Overflow)?;
 		Ok((account, bill, net))
@@ -665,8 +646,9 @@ impl<T: Config> Pallet<T> {
 		ensure!(pending == jobs, "1: jobs differ from pending slots");
 		for ((zone, _), job) in Jobs::<T>::iter() {
 			ensure!(job.next <= job.positions, "2: cursor beyond the last position");
-			let moves = Jobs::<T>::iter()
-				.any(|((other, _), job)| other == zone && matches!(job.pass, Pass::Collect | Pass::Pay));
+			let moves = Jobs::<T>::iter().any(|((other, _), job)| {
+				other == zone && matches!(job.pass, Pass::Collect | Pass::Pay)
+			});
 			ensure!(
 				moves || T::Currency::total_balance(&Self::pot(zone, Pot::Escrow)) == 0,
 				"3: money was left in the escrow"

@@ -35,8 +35,14 @@ pub const PAGE: u32 = 3;
 mod runtime {
 	#[runtime::runtime]
 	#[runtime::derive(
-		RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeTask, RuntimeHoldReason,
-		RuntimeFreezeReason, RuntimeViewFunction
+		RuntimeCall,
+		RuntimeEvent,
+		RuntimeError,
+		RuntimeOrigin,
+		RuntimeTask,
+		RuntimeHoldReason,
+		RuntimeFreezeReason,
+		RuntimeViewFunction
 	)]
 	pub struct Test;
 
@@ -181,12 +187,13 @@ pub fn honest_flow(price: u64, terms: &MarketTerms, question: &PolicyQuestion) -
 	let PolicyQuestion { bought_wh, sold_wh, import_wh, export_wh } = *question;
 	let signed = |amount: u128| i128::try_from(amount).unwrap();
 	CashFlow {
-		energy: signed(cost_rounded_down(sold_wh, price)) -
-			signed(cost_rounded_up(bought_wh, price)),
+		energy: signed(cost_rounded_down(sold_wh, price))
+			- signed(cost_rounded_up(bought_wh, price)),
 		imbalance: match delivery(bought_wh, sold_wh, import_wh, export_wh) {
 			Delivery::Balanced => 0,
-			Delivery::Bought { untaken, .. } =>
-				signed(cost_rounded_down(untaken, terms.surplus_price)),
+			Delivery::Bought { untaken, .. } => {
+				signed(cost_rounded_down(untaken, terms.surplus_price))
+			}
 			Delivery::Sold { short, .. } => -signed(cost_rounded_up(short, terms.shortage_price)),
 		},
 		grid_fee: cost_rounded_up(bought_wh, terms.grid_fee),
@@ -205,22 +212,20 @@ impl SettlementPolicy for TestPolicy {
 		let mut flows: Vec<_> =
 			page.iter().map(|question| honest_flow(price, terms, question)).collect();
 		match Policy::get() {
-			Behaviour::Honest => {},
+			Behaviour::Honest => {}
 			Behaviour::Fails => return Err(PolicyError::Failed),
 			Behaviour::Unreadable => return Err(PolicyError::Unreadable),
 			Behaviour::OneFlowTooFew => drop(flows.pop()),
 			Behaviour::AddsEnergy(amount) => {
 				let seller = page.iter().position(|question| question.sold_wh > 0);
 				seller.into_iter().for_each(|seller| flows[seller].energy += amount)
-			},
+			}
 			Behaviour::AddsImbalance(amount) => page
 				.iter()
 				.zip(&mut flows)
 				.filter(|(question, _)| question.bought_wh > 0)
 				.for_each(|(_, flow)| flow.imbalance += amount),
-			Behaviour::AddsFee(amount) => {
-				flows.iter_mut().for_each(|flow| flow.grid_fee += amount)
-			},
+			Behaviour::AddsFee(amount) => flows.iter_mut().for_each(|flow| flow.grid_fee += amount),
 		}
 		Ok(flows)
 	}
@@ -318,8 +323,7 @@ pub fn run(test: impl FnOnce()) {
 /// Free and held money of all accounts and pots.
 pub fn all_money() -> Balance {
 	use frame_support::traits::fungible::Inspect;
-	let pots = [Pot::Escrow, Pot::Fees, Pot::Imbalance]
-		.map(|pot| Pallet::<Test>::pot(ZONE, pot));
+	let pots = [Pot::Escrow, Pot::Fees, Pot::Imbalance].map(|pot| Pallet::<Test>::pot(ZONE, pot));
 	(1..=30)
 		.map(account)
 		.chain(pots)

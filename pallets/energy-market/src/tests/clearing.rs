@@ -97,9 +97,7 @@ fn everything_is_given_back_when_no_bid_reaches_an_offer() {
 		assert_eq!((held(1), held(2)), (0, 0));
 		assert_eq!(state(), SlotState::Settled);
 		assert_eq!(ClearedSlots::get(), []);
-		System::assert_has_event(
-			Event::GateClosed { zone: ZONE, slot: SLOT, result: None }.into(),
-		);
+		System::assert_has_event(Event::GateClosed { zone: ZONE, slot: SLOT, result: None }.into());
 	});
 }
 

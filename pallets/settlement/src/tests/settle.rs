@@ -4,9 +4,7 @@ use crate::{
 	mock::*, weights::ReckonedWeight, Bills, Event, Jobs, Pallet, Pass, Pending, Pot, Sums,
 	WeightInfo,
 };
-use energy_primitives::{
-	Bill, CashFlow, ClearedMarket, Measured, Quality, Side, Slot, SlotState,
-};
+use energy_primitives::{Bill, CashFlow, ClearedMarket, Measured, Quality, Side, Slot, SlotState};
 use frame_support::traits::Get;
 
 fn state(slot: Slot) -> SlotState {
