@@ -16,6 +16,7 @@ use crate::{
 use alloc::{vec, vec::Vec};
 use energy_primitives::{Balance, MarketTerms, Role, ZoneId, MINOR_UNITS, SETTLEMENT_ASSET};
 use frame_support::build_struct_json_patch;
+use pallet_metering::Parameters;
 use pallet_participants::GenesisParticipant;
 use pallet_settlement::Pot;
 use serde_json::Value;
@@ -113,8 +114,7 @@ fn genesis(network: Network) -> Value {
 		participants: ParticipantsConfig { zones: vec![(ZONE, alice)], participants: participants },
 		metering: MeteringConfig {
 			groups: vec![(ZONE, oracles, network.threshold)],
-			dispute_seconds: 6,
-			deadline_seconds: 60,
+			parameters: Parameters { dispute_seconds: 6, deadline_seconds: 60 },
 		},
 		energy_market: EnergyMarketConfig { slot_seconds: 60, terms: vec![(ZONE, terms())] },
 	})

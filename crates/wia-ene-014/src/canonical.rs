@@ -49,8 +49,8 @@ pub const MAX_LEAF_BYTES: usize = LEAF_DOMAIN.len() + MAX_SIGNING_BYTES + 65;
 	PartialOrd,
 	TypeInfo,
 )]
-#[cfg_attr(feature = "std", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "std", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Quality {
 	/// Measured, and the meter found no fault.
 	#[codec(index = 0)]
