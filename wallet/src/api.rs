@@ -70,19 +70,21 @@ impl ChainClient {
 		zone: ZoneId,
 		owner: &AccountId,
 	) -> Result<Vec<(MeterId, Meter<AccountId>)>, ClientError> {
-		let mut own = Vec::new();
-		let mut from = MeterIndex(0);
-		loop {
-			let page = self.meters(zone, from).await?;
-			let Some((_, last)) = page.last() else { return Ok(own) };
-			let next = last.index.0.checked_add(1);
-			own.extend(page.into_iter().filter(|(_, meter)| meter.owner == *owner));
-			match next {
-				// An answer that does not advance would be asked for again for ever.
-				Some(next) if next > from.0 => from = MeterIndex(next),
-				_ => return Ok(own),
-			}
+		let Some(summary) = self.zone(zone).await? else { return Ok(Vec::new()) };
+		// Places may be empty, so what comes from a place on may begin later, and come again when
+		// that place is asked for.
+		let mut own = BTreeMap::new();
+		let mut from = 0u32;
+		while from < summary.meters {
+			let page = self.meters(zone, MeterIndex(from)).await?;
+			own.extend(
+				page.into_iter()
+					.filter(|(_, meter)| meter.owner == *owner)
+					.map(|(id, meter)| (meter.index, (id, meter))),
+			);
+			from = from.saturating_add(PAGE_LIMIT);
 		}
+		Ok(own.into_values().collect())
 	}
 
 	/// The non-empty price levels of an open book.
@@ -138,15 +140,26 @@ impl ChainClient {
 		slot: Slot,
 	) -> Result<Vec<Position<AccountId>>, ClientError> {
 		let Some(summary) = self.slot(zone, slot).await? else { return Ok(Vec::new()) };
-		// An account has one position in a slot. Those that are settled are gone, so what comes from
-		// an index on may begin later, and come again when that index is asked for.
+		let page_from = |from: u32| {
+			self.read::<Vec<Position<AccountId>>>("EnergyApi_positions", (zone, slot, from))
+		};
+
+		// Positions are settled in order, so those that are left are the last ones: find the first.
+		let (mut first, mut known) = (0, summary.positions);
+		while first < known {
+			let middle = first + (known - first) / 2;
+			if page_from(middle).await?.is_empty() {
+				first = middle + 1;
+			} else {
+				known = middle;
+			}
+		}
+		// An account has one position in a slot.
 		let mut positions = BTreeMap::new();
-		let mut from = 0u32;
-		while from < summary.positions {
-			let page: Vec<Position<AccountId>> =
-				self.read("EnergyApi_positions", (zone, slot, from)).await?;
+		while first < summary.positions {
+			let page = page_from(first).await?;
 			positions.extend(page.into_iter().map(|position| (position.account.clone(), position)));
-			from = from.saturating_add(PAGE_LIMIT);
+			first = first.saturating_add(PAGE_LIMIT);
 		}
 		Ok(positions.into_values().collect())
 	}

@@ -192,7 +192,11 @@ fn verify_meter(
 		);
 		return None;
 	};
-	let line = page.values.iter().find(|value| value.meter == meter.index.0);
+	// A line that says that nothing was measured is none: the chain estimates it.
+	let line = page
+		.values
+		.iter()
+		.find(|value| value.meter == meter.index.0 && value.quality != Quality::Missing);
 
 	let record = match &meter.record {
 		Ok(record) => record.as_ref(),
