@@ -31,8 +31,7 @@ mod take {
 		let array = oracle.post(format!("[{message},{other}]")).await;
 		assert_eq!(array.line(0), ("duplicate", None));
 		assert_eq!(array.line(1), ("accepted", None));
-		let lines =
-			oracle.post_as("application/x-ndjson", format!("{other}\n\n{message}\n")).await;
+		let lines = oracle.post_as("application/x-ndjson", format!("{other}\n\n{message}\n")).await;
 		assert_eq!((&lines.body["duplicate"], &lines.body["accepted"]), (&2.into(), &0.into()));
 	}
 
@@ -63,18 +62,18 @@ mod take {
 			(forged.full(FIRST_SLOT, 1, 0), "signature-invalid", "signature"),
 			(good.replace("\"value\":10", "\"value\":11"), "signature-invalid", "signature"),
 			(one(now - 86_401, (from - 172_800, 60, 1, 0, Quality::Valid)), "stale", "timestamp"),
-			(one(now, (from - 86_400 - 120, 60, 1, 0, Quality::Valid)), "stale", "readings[0].start"),
+			(
+				one(now, (from - 86_400 - 120, 60, 1, 0, Quality::Valid)),
+				"stale",
+				"readings[0].start",
+			),
 			(one(now + 301, (from, 60, 1, 0, Quality::Valid)), "future", "timestamp"),
 			(
 				one(now, (from + 120, 60, 1, 0, Quality::Valid)),
 				"ends-after-timestamp",
 				"readings[0].durationSeconds",
 			),
-			(
-				good.replace("\"value\":10", "\"value\":-1"),
-				"negative",
-				"readings[0].import.value",
-			),
+			(good.replace("\"value\":10", "\"value\":-1"), "negative", "readings[0].import.value"),
 			(
 				one(now, (from, 60, 61, 0, Quality::Valid)),
 				"absurd-power",
@@ -138,10 +137,7 @@ mod take {
 		// Both known figures, put together in another message.
 		assert_eq!(post(vec![part(10, 10, 5), part(20, 10, 7)]).await, duplicate);
 		// A missing interval takes up no time.
-		assert_eq!(
-			post(vec![(from, 10, 0, 0, Quality::Missing), part(30, 10, 1)]).await,
-			accepted
-		);
+		assert_eq!(post(vec![(from, 10, 0, 0, Quality::Missing), part(30, 10, 1)]).await, accepted);
 		assert_eq!(post(vec![part(0, 10, 2)]).await, accepted);
 	}
 
@@ -287,8 +283,7 @@ mod prove {
 			let answer = oracle.get(&path(device)).await;
 			assert_eq!((answer.status, &answer.body["state"]), (200, &"done".into()));
 			let attested = &pages[device.index.page() as usize];
-			let root: H256 =
-				serde_json::from_value(answer.body["readingsRoot"].clone()).unwrap();
+			let root: H256 = serde_json::from_value(answer.body["readingsRoot"].clone()).unwrap();
 			assert_eq!(root, attested.readings_root);
 			let reading = &answer.body["readings"][0];
 			let bytes = hex::decode(&reading["signedMessage"].as_str().unwrap()[2..]).unwrap();
@@ -300,9 +295,8 @@ mod prove {
 			assert_eq!(answer.body["value"]["importWh"], line.import_wh);
 			assert_eq!(reading["message"]["intervals"][0]["importWh"], line.import_wh);
 		}
-		let recent = oracle
-			.get(&format!("/v1/meters/0x{}/slots", hex::encode(devices[0].id().0)))
-			.await;
+		let recent =
+			oracle.get(&format!("/v1/meters/0x{}/slots", hex::encode(devices[0].id().0))).await;
 		assert_eq!(recent.body["slots"], serde_json::json!([FIRST_SLOT]));
 	}
 

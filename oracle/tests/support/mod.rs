@@ -92,8 +92,7 @@ impl Device {
 
 	/// A signed message with one figure that fills a slot.
 	pub fn full(&self, slot: Slot, import_wh: u64, export_wh: u64) -> String {
-		let interval =
-			(start(slot), SLOT_SECONDS, import_wh, export_wh, Quality::Valid);
+		let interval = (start(slot), SLOT_SECONDS, import_wh, export_wh, Quality::Valid);
 		self.message(end(slot), &[interval]).to_json()
 	}
 }
@@ -267,9 +266,8 @@ impl ChainClient for FakeChain {
 		from: MeterIndex,
 	) -> Result<Vec<(MeterId, Meter<AccountId>)>, ChainError> {
 		self.answer(|state| {
-			let meters = state.meters.iter().filter(|(_, meter)| {
-				meter.zone == zone && meter.index >= from
-			});
+			let meters =
+				state.meters.iter().filter(|(_, meter)| meter.zone == zone && meter.index >= from);
 			meters.take(PAGE_LIMIT as usize).cloned().collect()
 		})
 	}
@@ -312,9 +310,7 @@ impl ChainClient for FakeChain {
 		};
 		match fault {
 			None => Ok(()),
-			Some(Fault::AnswerLost | Fault::Lost) => {
-				Err(AttestError::Unknown("no answer".into()))
-			},
+			Some(Fault::AnswerLost | Fault::Lost) => Err(AttestError::Unknown("no answer".into())),
 			Some(Fault::Refused) => Err(AttestError::Refused("not now".into())),
 			Some(Fault::TooLate) => Err(AttestError::TooLate),
 			Some(Fault::Outvoted) => Err(AttestError::PageFinal),
@@ -360,8 +356,7 @@ impl Running {
 		let folder = tempfile::tempdir().unwrap();
 		let clock = TestClock::default();
 		clock.set(now);
-		let running =
-			Self::start_in(folder, FakeChain::new(now, devices), clock, adjust).await;
+		let running = Self::start_in(folder, FakeChain::new(now, devices), clock, adjust).await;
 		running.wait_until_ready().await;
 		running
 	}
@@ -377,8 +372,7 @@ impl Running {
 		config.outbox.pace.first = Duration::from_millis(5);
 		config.outbox.pace.longest = Duration::from_millis(20);
 		adjust(&mut config);
-		let service =
-			Service::start(config, chain.restarted().await, clock.clone()).await.unwrap();
+		let service = Service::start(config, chain.restarted().await, clock.clone()).await.unwrap();
 		let url = format!("http://{}", service.address());
 		Self { chain, clock, service, url, client: reqwest::Client::new(), folder }
 	}
@@ -417,9 +411,10 @@ impl Running {
 
 	async fn answer(request: reqwest::RequestBuilder) -> Answer {
 		let answer = request.send().await.unwrap();
-		let content_type = answer.headers().get("content-type").map_or(String::new(), |value| {
-			value.to_str().unwrap().to_owned()
-		});
+		let content_type = answer
+			.headers()
+			.get("content-type")
+			.map_or(String::new(), |value| value.to_str().unwrap().to_owned());
 		let status = answer.status().as_u16();
 		let text = answer.text().await.unwrap();
 		let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
