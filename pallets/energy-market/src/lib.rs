@@ -32,14 +32,20 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+extern crate alloc;
+
+mod clearing;
+#[cfg(any(feature = "try-runtime", feature = "std"))]
+mod try_state;
+mod types;
+pub mod weights;
+
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
 mod tests;
-mod types;
-pub mod weights;
-
-extern crate alloc;
 
 pub use pallet::*;
 pub use types::*;
@@ -53,7 +59,6 @@ use energy_primitives::{
 };
 use frame_support::{
 	pallet_prelude::*,
-	storage::with_storage_layer,
 	traits::{
 		fungible::{Inspect, MutateHold},
 		tokens::{Fortitude, Precision, Restriction},
@@ -65,6 +70,19 @@ use frame_system::pallet_prelude::*;
 use sp_core::H160;
 
 const LOG_TARGET: &str = "runtime::energy-market";
+
+/// Sets the stage for the benchmarks. Given by the runtime.
+#[cfg(feature = "runtime-benchmarks")]
+pub trait BenchmarkHelper<AccountId> {
+	/// Opens a zone that `utility` runs.
+	fn open_zone(zone: ZoneId, utility: &AccountId);
+	/// Admits a regulator to a zone that is open.
+	fn admit_regulator(zone: ZoneId, who: &AccountId);
+	/// Gives an account so much of the settlement currency, minor units. The account may be new.
+	fn fund(who: &AccountId, amount: Balance);
+	/// Sets the clock, in seconds since 1970.
+	fn set_now_seconds(seconds: u64);
+}
 
 #[frame_support::pallet]
 pub mod pallet {
@@ -102,6 +120,9 @@ pub mod pallet {
 		type RetentionSlots: Get<u32>;
 		/// Weights of the calls and of the work in idle time.
 		type WeightInfo: WeightInfo;
+		/// Sets the stage for the benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper<Self::AccountId>;
 	}
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -599,200 +620,12 @@ impl<T: Config> Pallet<T> {
 		energies
 	}
 
-	/// What is done in the idle time of a block.
-	fn work(meter: &mut WeightMeter) {
-		if meter.try_consume(T::WeightInfo::work_base()).is_err() {
-			return;
-		}
-		let open = OpenBooks::<T>::get();
-		let mut finished = Vec::new();
-		for &(zone, slot) in &open {
-			if meter.try_consume(T::WeightInfo::look_at_book()).is_err() {
-				break;
-			}
-			if Halted::<T>::contains_key(zone) {
-				continue;
-			}
-			if Self::advance(zone, slot, meter) {
-				finished.push((zone, slot));
-			}
-		}
-		if !finished.is_empty() {
-			OpenBooks::<T>::mutate(|open| open.retain(|book| !finished.contains(book)));
-		}
-		Self::forget_old(meter);
-	}
-
-	/// Brings one book as far as the meter allows. Says whether it is cleared.
-	fn advance(zone: ZoneId, slot: Slot, meter: &mut WeightMeter) -> bool {
-		let Some(mut book) = Books::<T>::get(zone, slot) else { return true };
-		if book.state == SlotState::Open {
-			if Self::now_seconds() < Self::gate_closes_seconds(&book.terms, slot)
-				|| meter.try_consume(T::WeightInfo::find_price()).is_err()
-			{
-				return false;
-			}
-			Self::find_price(zone, slot, &mut book);
-		}
-		while book.cursor < book.next_order {
-			if meter.try_consume(T::WeightInfo::fill_order()).is_err() {
-				break;
-			}
-			let filled = with_storage_layer(|| Self::fill_order(zone, slot, &mut book));
-			if let Err(error) = filled {
-				log::error!(target: LOG_TARGET, "zone {zone} slot {slot}: {error:?}");
-				Books::<T>::insert(zone, slot, book);
-				<Self as ClearedMarket<T::AccountId>>::halt(zone, HaltReason::BooksInconsistent);
-				return false;
-			}
-		}
-		let mut done = book.cursor >= book.next_order
-			&& meter.try_consume(T::WeightInfo::finish_clearing()).is_ok();
-		if done {
-			let positions = book.positions;
-			let heard = with_storage_layer(|| match positions {
-				0 => Ok(()),
-				_ => T::OnCleared::on_cleared(zone, slot, positions),
-			});
-			if heard.is_ok() {
-				book.state = SlotState::Cleared;
-				Self::deposit_event(Event::SlotCleared { zone, slot, positions });
-			} else {
-				done = false;
-			}
-		}
-		Books::<T>::insert(zone, slot, &book);
-		if done && book.positions == 0 {
-			<Self as ClearedMarket<T::AccountId>>::settled(zone, slot);
-		}
-		done
-	}
-
-	fn find_price(zone: ZoneId, slot: Slot, book: &mut Book) {
-		let ticks = book.terms.tick_count;
-		let [bids, asks] =
-			[Side::Bid, Side::Ask].map(|side| Self::depth_of(zone, slot, side, ticks));
-		book.state = SlotState::Clearing;
-		book.outcome = energy_market_core::clear(&bids, &asks).map(|clearing| Outcome {
-			result: ClearingResult {
-				price: book.terms.price_of(clearing.tick),
-				volume_wh: clearing.volume,
-			},
-			bid: Margin::new(clearing.ration(energy_market_core::Side::Bid)),
-			ask: Margin::new(clearing.ration(energy_market_core::Side::Ask)),
-		});
-		// At most two pages for every `TICKS_PER_PAGE` of `MaxTicks` prices.
-		for side in [Side::Bid, Side::Ask] {
-			for page in 0..ticks.div_ceil(TICKS_PER_PAGE) {
-				Depth::<T>::remove((zone, slot), (side, page));
-			}
-		}
-		let result = book.outcome.map(|outcome| outcome.result);
-		Self::deposit_event(Event::GateClosed { zone, slot, result });
-	}
-
-	/// Fills the order at the cursor, if it was not cancelled, and moves the cursor on. On an
-	/// error `book` is as it was.
-	fn fill_order(zone: ZoneId, slot: Slot, book: &mut Book) -> DispatchResult {
-		let mut next = book.clone();
-		next.cursor = book.cursor.saturating_add(1);
-		let index = OrderIndex(book.cursor);
-		if let Some(order) = Orders::<T>::take((zone, slot), index) {
-			let Order { account, side, tick, energy_wh, held } = order;
-			let (filled_wh, needed) = match &mut next.outcome {
-				None => (0, 0),
-				Some(outcome) => {
-					let margin = match side {
-						Side::Bid => &mut outcome.bid,
-						Side::Ask => &mut outcome.ask,
-					};
-					let filled = margin.fill(side, tick, energy_wh);
-					let needed = book
-						.terms
-						.worst_case(side, filled, outcome.result.price)
-						.ok_or(sp_runtime::ArithmeticError::Overflow)?;
-					(filled, needed)
-				}
-			};
-			let released =
-				held.checked_sub(needed).ok_or(sp_runtime::ArithmeticError::Underflow)?;
-			Self::release_held(&account, released)?;
-			if filled_wh > 0 {
-				Self::add_to_position(zone, slot, &mut next, &account, side, filled_wh, needed)?;
-			}
-			Self::deposit_event(Event::OrderFilled {
-				zone,
-				slot,
-				index,
-				account,
-				filled_wh,
-				released,
-			});
-		}
-		*book = next;
-		Ok(())
-	}
-
-	fn add_to_position(
-		zone: ZoneId,
-		slot: Slot,
-		book: &mut Book,
-		account: &T::AccountId,
-		side: Side,
-		filled_wh: u64,
-		held: Balance,
-	) -> DispatchResult {
-		let overflow = sp_runtime::ArithmeticError::Overflow;
-		let number = PositionOf::<T>::get((zone, slot), account).unwrap_or(book.positions);
-		let mut position = Positions::<T>::get((zone, slot), number).unwrap_or_else(|| Position {
-			account: account.clone(),
-			bought_wh: 0,
-			sold_wh: 0,
-			held: 0,
-		});
-		let energy = match side {
-			Side::Bid => &mut position.bought_wh,
-			Side::Ask => &mut position.sold_wh,
-		};
-		*energy = energy.checked_add(filled_wh).ok_or(overflow)?;
-		position.held = position.held.checked_add(held).ok_or(overflow)?;
-		if number == book.positions {
-			PositionOf::<T>::insert((zone, slot), account, number);
-			book.positions = number.checked_add(1).ok_or(overflow)?;
-		}
-		Positions::<T>::insert((zone, slot), number, position);
-		Ok(())
-	}
-
 	fn set_state(zone: ZoneId, slot: Slot, state: SlotState) {
 		Books::<T>::mutate(zone, slot, |book| {
 			if let Some(book) = book {
 				book.state = state;
 			}
 		});
-	}
-
-	/// Forgets books that were settled long ago.
-	fn forget_old(meter: &mut WeightMeter) {
-		let (mut first, end) = RetiredRange::<T>::get();
-		let start = first;
-		let now = Slot::at(Self::now_seconds(), Self::slot_seconds()).unwrap_or_default();
-		while first < end {
-			if meter.try_consume(T::WeightInfo::forget_book()).is_err() {
-				break;
-			}
-			if let Some((zone, slot)) = Retired::<T>::get(first) {
-				if slot.0.saturating_add(T::RetentionSlots::get()) >= now.0 {
-					break;
-				}
-				Books::<T>::remove(zone, slot);
-			}
-			Retired::<T>::remove(first);
-			first = first.saturating_add(1);
-		}
-		if first != start {
-			RetiredRange::<T>::put((first, end));
-		}
 	}
 }
 
@@ -921,78 +754,5 @@ impl<T: Config> ClearedMarket<T::AccountId> for Pallet<T> {
 	fn halt(zone: ZoneId, reason: HaltReason) {
 		Halted::<T>::insert(zone, reason);
 		Self::deposit_event(Event::ZoneHalted { zone, reason });
-	}
-}
-
-#[cfg(any(feature = "try-runtime", feature = "std"))]
-impl<T: Config> Pallet<T> {
-	/// What must always be true of the pallet's storage:
-	///
-	/// 1. The money held for an account is what its orders and positions say.
-	/// 2. The depth of an open book is the sum of its orders, by side and price.
-	/// 3. A book that is open or being cleared is listed once, and no other.
-	/// 4. Energy bought is energy sold, once a slot is cleared and none of it settled.
-	/// 5. Positions are numbered without gaps and known by account, until settlement.
-	/// 6. Orders are only where a book is open or being cleared.
-	pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
-		use alloc::collections::BTreeMap;
-		use frame_support::traits::fungible::InspectHold;
-
-		let mut held = BTreeMap::<T::AccountId, Balance>::new();
-		let mut add = |account: &T::AccountId, amount: Balance| {
-			let sum = held.entry(account.clone()).or_default();
-			*sum = sum.saturating_add(amount);
-		};
-		let mut open = Vec::new();
-		for (zone, slot, book) in Books::<T>::iter() {
-			let mut depth = BTreeMap::<(u8, u16), u64>::new();
-			for (index, order) in Orders::<T>::iter_prefix((zone, slot)) {
-				ensure!(index.0 < book.next_order, "order beyond the last");
-				ensure!(
-					matches!(book.state, SlotState::Open | SlotState::Clearing),
-					"6: order in a cleared book"
-				);
-				add(&order.account, order.held);
-				let sum = depth.entry((order.side as u8, order.tick)).or_default();
-				*sum = sum.saturating_add(order.energy_wh);
-			}
-			if matches!(book.state, SlotState::Open | SlotState::Clearing) {
-				open.push((zone, slot));
-			}
-			if book.state == SlotState::Open {
-				for side in [Side::Bid, Side::Ask] {
-					let ticks = Self::depth_of(zone, slot, side, book.terms.tick_count);
-					for (tick, energy) in (0u16..).zip(ticks) {
-						let orders = depth.get(&(side as u8, tick)).copied().unwrap_or(0);
-						ensure!(energy == orders, "2: depth differs from the orders");
-					}
-				}
-			}
-			let positions: Vec<_> = Positions::<T>::iter_prefix((zone, slot)).collect();
-			let (mut bought, mut sold) = (0u64, 0u64);
-			for (number, position) in &positions {
-				add(&position.account, position.held);
-				bought = bought.saturating_add(position.bought_wh);
-				sold = sold.saturating_add(position.sold_wh);
-				ensure!(
-					PositionOf::<T>::get((zone, slot), &position.account) == Some(*number),
-					"5: position not known by its account"
-				);
-			}
-			if book.state == SlotState::Cleared {
-				let volume = book.outcome.map_or(0, |outcome| outcome.result.volume_wh);
-				ensure!(bought == volume && sold == volume, "4: bought differs from sold");
-				ensure!(positions.len() == book.positions as usize, "5: gap in the positions");
-			}
-		}
-		let mut listed = OpenBooks::<T>::get().into_inner();
-		listed.sort();
-		open.sort();
-		ensure!(listed == open, "3: the list of open books is wrong");
-		for (account, amount) in held {
-			let on_hold = T::Currency::balance_on_hold(&HoldReason::Market.into(), &account);
-			ensure!(on_hold == amount, "1: money held differs from orders and positions");
-		}
-		Ok(())
 	}
 }

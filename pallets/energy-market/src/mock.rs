@@ -17,7 +17,7 @@ use frame_support::{
 use frame_system::{EnsureRoot, EnsureSigned};
 use sp_core::H160;
 use sp_runtime::{AccountId32, BuildStorage, DispatchError, DispatchResult};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 pub type AccountId = AccountId32;
 
@@ -93,6 +93,7 @@ parameter_types! {
 	pub static NowSeconds: u64 = NOW;
 	pub static SettlementTakesMore: bool = true;
 	pub static ClearedSlots: Vec<(ZoneId, Slot, u32)> = Vec::new();
+	pub static Admitted: BTreeMap<AccountId, (ZoneId, Role)> = BTreeMap::new();
 }
 
 pub struct TestTime;
@@ -102,13 +103,17 @@ impl UnixTime for TestTime {
 	}
 }
 
-/// Accounts 1 to 49 are prosumers of `ZONE`; see the functions for the others.
+/// Accounts 1 to 49 are prosumers of `ZONE`; see the functions for the others, and `Admitted` for
+/// those of the benchmarks.
 pub struct TestParticipants;
 impl Participants<AccountId> for TestParticipants {
 	fn is_active(who: &AccountId) -> bool {
 		*who != suspended()
 	}
 	fn has_role(who: &AccountId, role: Role) -> bool {
+		if let Some((_, admitted)) = Admitted::get().get(who) {
+			return *admitted == role;
+		}
 		Self::is_active(who)
 			&& match role {
 				Role::Prosumer => *who < account(50),
@@ -118,13 +123,21 @@ impl Participants<AccountId> for TestParticipants {
 			}
 	}
 	fn zone_of(who: &AccountId) -> Option<ZoneId> {
+		if let Some((zone, _)) = Admitted::get().get(who) {
+			return Some(*zone);
+		}
 		Some(if *who == elsewhere() { BARE_ZONE } else { ZONE })
 	}
 	fn zone_exists(zone: ZoneId) -> bool {
 		[ZONE, BARE_ZONE].contains(&zone)
+			|| Admitted::get().values().any(|(admitted, _)| *admitted == zone)
 	}
 	fn utility_of(zone: ZoneId) -> Option<AccountId> {
-		(zone == ZONE).then(utility)
+		Admitted::get()
+			.into_iter()
+			.find(|(_, admission)| *admission == (zone, Role::Utility))
+			.map(|(who, _)| who)
+			.or_else(|| (zone == ZONE).then(utility))
 	}
 }
 
@@ -152,6 +165,32 @@ impl pallet_energy_market::Config for Test {
 	type MaxOpenBooks = ConstU32<3>;
 	type RetentionSlots = ConstU32<5>;
 	type WeightInfo = crate::weights::ReckonedWeight<Test>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = TestBenchmarkHelper;
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+pub struct TestBenchmarkHelper;
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::BenchmarkHelper<AccountId> for TestBenchmarkHelper {
+	fn open_zone(zone: ZoneId, utility: &AccountId) {
+		Admitted::mutate(|admitted| admitted.insert(utility.clone(), (zone, Role::Utility)));
+	}
+
+	fn admit_regulator(zone: ZoneId, who: &AccountId) {
+		Admitted::mutate(|admitted| admitted.insert(who.clone(), (zone, Role::Regulator)));
+	}
+
+	fn fund(who: &AccountId, amount: Balance) {
+		use frame_support::traits::fungible::Mutate;
+		ItemOf::<Assets, SettlementAsset, AccountId>::mint_into(who, amount)
+			.expect("the asset is there");
+	}
+
+	fn set_now_seconds(seconds: u64) {
+		NowSeconds::set(seconds);
+	}
 }
 
 pub fn account(number: u8) -> AccountId {
@@ -190,8 +229,12 @@ pub fn terms() -> MarketTerms {
 	}
 }
 
-/// Builds the chain, runs the test at block 1, and checks the invariants afterwards.
-pub fn run(test: impl FnOnce()) {
+/// Builds the chain at block 1.
+pub fn chain() -> sp_io::TestExternalities {
+	NowSeconds::set(NOW);
+	SettlementTakesMore::set(true);
+	ClearedSlots::set(Vec::new());
+	Admitted::set(BTreeMap::new());
 	let mut storage =
 		frame_system::GenesisConfig::<Test>::default().build_storage().expect("genesis");
 	pallet_assets::GenesisConfig::<Test> {
@@ -209,8 +252,13 @@ pub fn run(test: impl FnOnce()) {
 	.assimilate_storage(&mut storage)
 	.expect("genesis");
 	let mut chain = sp_io::TestExternalities::new(storage);
-	chain.execute_with(|| {
-		System::set_block_number(1);
+	chain.execute_with(|| System::set_block_number(1));
+	chain
+}
+
+/// Builds the chain, runs the test, and checks the invariants afterwards.
+pub fn run(test: impl FnOnce()) {
+	chain().execute_with(|| {
 		test();
 		Pallet::<Test>::do_try_state().expect("the invariants hold");
 	});

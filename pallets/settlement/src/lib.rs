@@ -45,14 +45,17 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+extern crate alloc;
+
+mod types;
+pub mod weights;
+
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
 mod tests;
-mod types;
-pub mod weights;
-
-extern crate alloc;
 
 pub use pallet::*;
 pub use types::*;
@@ -75,9 +78,27 @@ use frame_support::{
 	PalletId,
 };
 use frame_system::pallet_prelude::*;
+use sp_core::H160;
 use sp_runtime::{traits::AccountIdConversion, ArithmeticError};
 
 const LOG_TARGET: &str = "runtime::settlement";
+/// The most bills that are forgotten in one step.
+const BILLS_PER_STEP: u32 = 64;
+
+/// Sets the stage for the benchmarks. Given by the runtime.
+#[cfg(feature = "runtime-benchmarks")]
+pub trait BenchmarkHelper<AccountId> {
+	/// Opens a zone that `utility` runs.
+	fn open_zone(zone: ZoneId, utility: &AccountId);
+	/// Gives an account so much of the settlement currency, minor units. The account may be new.
+	fn fund(who: &AccountId, amount: Balance);
+	/// Makes a slot that is cleared, with these positions, in a zone that is open. What they hold
+	/// is held from their accounts. Each account has as many meters as it may have, and what they
+	/// measured is final and takes the longest to find out.
+	fn clear(zone: ZoneId, slot: Slot, positions: Vec<Position<AccountId>>);
+	/// Sets the clock, in seconds since 1970.
+	fn set_now_seconds(seconds: u64);
+}
 
 #[frame_support::pallet]
 pub mod pallet {
@@ -117,6 +138,9 @@ pub mod pallet {
 		type PalletId: Get<PalletId>;
 		/// Weights of the call and of the work in idle time.
 		type WeightInfo: WeightInfo;
+		/// Sets the stage for the benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper<Self::AccountId>;
 	}
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -255,6 +279,14 @@ enum Step {
 	Waits,
 	/// The slot is settled.
 	Done,
+}
+
+/// What the contract is asked about a page of positions.
+struct Page<AccountId> {
+	terms: MarketTerms,
+	price: u64,
+	policy: H160,
+	positions: Vec<(Position<AccountId>, Measured)>,
 }
 
 /// Why a step did nothing but stop the zone.
@@ -408,6 +440,33 @@ impl<T: Config> Pallet<T> {
 		job: &mut Job,
 		page: core::ops::Range<u32>,
 	) -> Result<(), Stop> {
+		let page = Self::read_page(zone, slot, page)?;
+		let questions: Vec<PolicyQuestion> = page
+			.positions
+			.iter()
+			.map(|(position, measured)| PolicyQuestion {
+				bought_wh: position.bought_wh,
+				sold_wh: position.sold_wh,
+				import_wh: measured.import_wh,
+				export_wh: measured.export_wh,
+			})
+			.collect();
+		let flows = T::Policy::cash_flows(page.policy, page.price, &page.terms, &questions)
+			.map_err(|error| {
+				Stop(match error {
+					PolicyError::Failed => HaltReason::PolicyFailed,
+					PolicyError::Unreadable => HaltReason::PolicyAnswerUnreadable,
+				})
+			})?;
+		Self::take_answers(zone, slot, job, page, flows)
+	}
+
+	/// Reads a page of positions, what their meters measured, and whom to ask.
+	fn read_page(
+		zone: ZoneId,
+		slot: Slot,
+		page: core::ops::Range<u32>,
+	) -> Result<Page<T::AccountId>, Stop> {
 		let inconsistent = || Stop(HaltReason::BooksInconsistent);
 		let terms = T::Market::terms(zone, slot).ok_or_else(inconsistent)?;
 		let price = T::Market::result(zone, slot).ok_or_else(inconsistent)?.price;
@@ -420,21 +479,18 @@ impl<T: Config> Pallet<T> {
 			})
 			.collect::<Option<Vec<_>>>()
 			.ok_or_else(inconsistent)?;
-		let questions: Vec<PolicyQuestion> = positions
-			.iter()
-			.map(|(position, measured)| PolicyQuestion {
-				bought_wh: position.bought_wh,
-				sold_wh: position.sold_wh,
-				import_wh: measured.import_wh,
-				export_wh: measured.export_wh,
-			})
-			.collect();
-		let flows = T::Policy::cash_flows(policy, price, &terms, &questions).map_err(|error| {
-			Stop(match error {
-				PolicyError::Failed => HaltReason::PolicyFailed,
-				PolicyError::Unreadable => HaltReason::PolicyAnswerUnreadable,
-			})
-		})?;
+		Ok(Page { terms, price, policy, positions })
+	}
+
+	/// Checks the answers for a page, one for each position, and makes them bills.
+	fn take_answers(
+		zone: ZoneId,
+		slot: Slot,
+		job: &mut Job,
+		page: Page<T::AccountId>,
+		flows: Vec<CashFlow>,
+	) -> Result<(), Stop> {
+		let Page { terms, price, positions, .. } = page;
 		if flows.len() != positions.len() {
 			return Err(Stop(HaltReason::PolicyAnswerUnreadable));
 		}
@@ -589,7 +645,6 @@ impl<T: Config> Pallet<T> {
 
 	/// Forgets bills of slots that were settled long ago.
 	fn forget_old(meter: &mut WeightMeter) {
-		const BILLS_PER_STEP: u32 = 64;
 		let (mut first, end) = RetiredRange::<T>::get();
 		let start = first;
 		let now = Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds()).unwrap_or_default();

@@ -115,6 +115,7 @@ parameter_types! {
 	pub static Readings: BTreeMap<u8, (u64, u64, Quality)> = BTreeMap::new();
 	pub static Policy: Behaviour = Behaviour::Honest;
 	pub static PolicyCalls: Vec<usize> = Vec::new();
+	pub static Utilities: BTreeMap<ZoneId, AccountId> = BTreeMap::new();
 }
 
 pub struct TestTime;
@@ -124,7 +125,8 @@ impl UnixTime for TestTime {
 	}
 }
 
-/// Everybody is a prosumer of every zone; account 61 is the utility.
+/// Everybody is a prosumer of every zone; account 61 is the utility. The zones of the benchmarks
+/// have the utilities that `Utilities` says.
 pub struct TestParticipants;
 impl Participants<AccountId> for TestParticipants {
 	fn is_active(who: &AccountId) -> bool {
@@ -140,7 +142,8 @@ impl Participants<AccountId> for TestParticipants {
 		true
 	}
 	fn utility_of(zone: ZoneId) -> Option<AccountId> {
-		Some(account(if zone == ZONE { 61 } else { 62 }))
+		let of_benchmark = Utilities::get().get(&zone).cloned();
+		of_benchmark.or_else(|| Some(account(if zone == ZONE { 61 } else { 62 })))
 	}
 }
 
@@ -244,6 +247,8 @@ impl pallet_energy_market::Config for Test {
 	type MaxOpenBooks = ConstU32<8>;
 	type RetentionSlots = ConstU32<5>;
 	type WeightInfo = pallet_energy_market::weights::ReckonedWeight<Test>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = TestBenchmarkHelper;
 }
 
 impl pallet_settlement::Config for Test {
@@ -260,6 +265,49 @@ impl pallet_settlement::Config for Test {
 	type RetentionSlots = ConstU32<5>;
 	type PalletId = TestPalletId;
 	type WeightInfo = crate::weights::ReckonedWeight<Test>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = TestBenchmarkHelper;
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+pub struct TestBenchmarkHelper;
+
+#[cfg(feature = "runtime-benchmarks")]
+impl pallet_energy_market::BenchmarkHelper<AccountId> for TestBenchmarkHelper {
+	fn open_zone(zone: ZoneId, utility: &AccountId) {
+		Utilities::mutate(|utilities| utilities.insert(zone, utility.clone()));
+	}
+
+	fn admit_regulator(_: ZoneId, _: &AccountId) {}
+
+	fn fund(who: &AccountId, amount: Balance) {
+		use frame_support::traits::fungible::Mutate;
+		ItemOf::<Assets, SettlementAsset, AccountId>::mint_into(who, amount)
+			.expect("the asset is there");
+	}
+
+	fn set_now_seconds(seconds: u64) {
+		NowSeconds::set(seconds);
+	}
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::BenchmarkHelper<AccountId> for TestBenchmarkHelper {
+	fn open_zone(zone: ZoneId, utility: &AccountId) {
+		<Self as pallet_energy_market::BenchmarkHelper<_>>::open_zone(zone, utility);
+	}
+
+	fn fund(who: &AccountId, amount: Balance) {
+		<Self as pallet_energy_market::BenchmarkHelper<_>>::fund(who, amount);
+	}
+
+	fn clear(zone: ZoneId, slot: Slot, positions: Vec<energy_primitives::Position<AccountId>>) {
+		EnergyMarket::put_cleared(zone, slot, positions).expect("the accounts can pay");
+	}
+
+	fn set_now_seconds(seconds: u64) {
+		<Self as pallet_energy_market::BenchmarkHelper<_>>::set_now_seconds(seconds);
+	}
 }
 
 pub fn account(number: u8) -> AccountId {
@@ -281,14 +329,14 @@ pub fn terms() -> MarketTerms {
 	}
 }
 
-/// Builds the chain, runs the test at block 1, and checks the invariants and the sum of all money
-/// afterwards.
-pub fn run(test: impl FnOnce()) {
+/// Builds the chain at block 1.
+pub fn chain() -> sp_io::TestExternalities {
 	NowSeconds::set(NOW);
 	MetersAreFinal::set(true);
 	Readings::set(BTreeMap::new());
 	Policy::set(Behaviour::Honest);
 	PolicyCalls::set(Vec::new());
+	Utilities::set(BTreeMap::new());
 	let mut storage =
 		frame_system::GenesisConfig::<Test>::default().build_storage().expect("genesis");
 	let pot = Pallet::<Test>::pot(ZONE, Pot::Imbalance);
@@ -310,8 +358,13 @@ pub fn run(test: impl FnOnce()) {
 	.assimilate_storage(&mut storage)
 	.expect("genesis");
 	let mut chain = sp_io::TestExternalities::new(storage);
-	chain.execute_with(|| {
-		System::set_block_number(1);
+	chain.execute_with(|| System::set_block_number(1));
+	chain
+}
+
+/// Builds the chain, runs the test, and checks the invariants and the sum of all money afterwards.
+pub fn run(test: impl FnOnce()) {
+	chain().execute_with(|| {
 		test();
 		Pallet::<Test>::do_try_state().expect("the invariants of settlement hold");
 		pallet_energy_market::Pallet::<Test>::do_try_state()

@@ -1,0 +1,359 @@
+//! A chain with quick slots, its node, its contract, its oracle, and three homes on it.
+
+use std::{
+	fs,
+	path::{Path, PathBuf},
+	time::Duration,
+};
+
+use anyhow::{ensure, Context, Result};
+use energy_primitives::{AccountId, MeterId, Role, Roles, ZoneId, MINOR_UNITS};
+use energy_wallet::{
+	calls,
+	client::{account_of, Call, ChainClient},
+};
+use serde_json::{json, Value};
+use sp_core::{H160, H256};
+use subxt_signer::{
+	sr25519::{dev, Keypair},
+	SecretUri,
+};
+use wia_ene_014::canonical::{meter_id, DeviceKey};
+
+use crate::{
+	homes::{Home, HOMES},
+	process::{self, Output, Running},
+};
+
+/// The zone of the development chain.
+pub const ZONE: ZoneId = ZoneId(1);
+/// The settlement currency that every home gets: 100.
+pub const POCKET_MONEY: u128 = 100 * MINOR_UNITS;
+/// A half-hour's energy in a slot of seconds is a large power: 5 MW.
+const RATED_POWER_W: u32 = 5_000_000;
+/// How long a program may take to start.
+const START: Duration = Duration::from_secs(60);
+/// How long a wallet's command may take.
+const WALLET: Duration = Duration::from_secs(60);
+/// How long a program may take to stop.
+pub const STOP: Duration = Duration::from_secs(30);
+
+/// The times of the chain, seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+	/// The length of a slot.
+	pub slot: u32,
+	/// How long before the slot the gate closes.
+	pub gate: u32,
+	/// How long an attestation may be challenged.
+	pub dispute: u32,
+	/// How long after the slot attestations are taken.
+	pub deadline: u32,
+}
+
+/// Twelve-second slots.
+pub const QUICK: Times = Times { slot: 12, gate: 4, dispute: 10, deadline: 36 };
+
+/// A started chain with everything on it.
+pub struct Network {
+	/// Where everything is kept.
+	pub folder: PathBuf,
+	/// The times of the chain.
+	pub times: Times,
+	/// The node.
+	pub node: Running,
+	/// The address of the node's WebSocket.
+	pub node_url: String,
+	/// A connection to the node.
+	pub client: ChainClient,
+	/// The settlement contract.
+	pub contract: H160,
+	/// The accounts of [`HOMES`].
+	pub homes: Vec<Keypair>,
+}
+
+/// The secret URI of a home's key: a made-up development key.
+fn home_uri(home: &Home) -> String {
+	format!("//Home//{}", home.name)
+}
+
+/// A key by its secret URI.
+///
+/// # Errors
+/// When it is none.
+pub fn keypair(uri: &str) -> Result<Keypair> {
+	let uri: SecretUri = uri.parse().map_err(|error| anyhow::anyhow!("{uri}: {error}"))?;
+	Keypair::from_uri(&uri).map_err(|error| anyhow::anyhow!("a key cannot be made: {error}"))
+}
+
+impl Network {
+	/// Starts a development chain with these times and deploys the settlement contract. `say` hears
+	/// of every step.
+	///
+	/// # Errors
+	/// When something cannot be started, with the end of its log.
+	pub async fn start(folder: &Path, times: Times, say: impl Fn(&str)) -> Result<Self> {
+		fs::create_dir_all(folder)?;
+		let spec = write_spec(folder, times).await?;
+		say("starting a node");
+		let (node, node_url) = start_node(folder, &spec).await?;
+		let client = ChainClient::connect(&node_url).await?;
+
+		say("building and deploying the settlement contract");
+		let blob = tokio::task::spawn_blocking(|| contracts_builder::build("p2p-settlement"))
+			.await?
+			.context("the settlement contract does not build")?;
+		let homes =
+			HOMES.iter().map(|home| keypair(&home_uri(home))).collect::<Result<Vec<_>>>()?;
+		let mut network = Self {
+			folder: folder.into(),
+			times,
+			node,
+			node_url,
+			client,
+			contract: H160::zero(),
+			homes,
+		};
+		let deployed = network
+			.wallet(&["admin", "deploy-contract", &blob.display().to_string(), "--dev-key", "//Alice"])
+			.await?;
+		network.contract = deployed["contract"]
+			.as_str()
+			.context("the wallet names no contract")?
+			.parse()
+			.map_err(|error| anyhow::anyhow!("not the address of a contract: {error:?}"))?;
+		network
+			.wallet(&[
+				"admin",
+				"set-policy",
+				"--zone",
+				&ZONE.to_string(),
+				"--contract",
+				&format!("{:?}", network.contract),
+				"--dev-key",
+				"//Alice",
+			])
+			.await?;
+		Ok(network)
+	}
+
+	/// The utility admits the homes, registers their meters, and each home gets money. The keys of the
+	/// homes and of their meters are written to files.
+	///
+	/// # Errors
+	/// When the chain refuses.
+	pub async fn admit_homes(&self) -> Result<()> {
+		let utility = dev::alice();
+		let mut steps: Vec<Call> = Vec::new();
+		for (home, key) in HOMES.iter().zip(&self.homes) {
+			let account = account_of(key);
+			steps.push(calls::admit(&account, Roles::from(Role::Prosumer), ZONE, H256::zero()));
+			steps.push(calls::register_meter(
+				MeterId(meter_id(home.meter)),
+				&account,
+				ZONE,
+				DeviceKey::Ed25519(
+					ed25519_dalek::SigningKey::from_bytes(&home.meter_seed)
+						.verifying_key()
+						.to_bytes(),
+				),
+				RATED_POWER_W,
+			));
+			steps.push(calls::transfer(&account, POCKET_MONEY));
+			fs::write(self.meter_key_file(home), hex::encode(home.meter_seed))?;
+		}
+		// One after the other into the pool, together into a block.
+		let sent = steps.iter().map(|call| self.client.submit(&utility, call));
+		for outcome in futures::future::join_all(sent).await {
+			outcome?;
+		}
+		fs::write(self.passphrase_file(), "demonstration only")?;
+		for home in &HOMES {
+			let uri_file = self.folder.join(format!("{}.uri", home.name));
+			fs::write(&uri_file, home_uri(home))?;
+			self.wallet(&[
+				"key",
+				"import",
+				home.name,
+				"--uri-file",
+				&uri_file.display().to_string(),
+				"--passphrase-file",
+				&self.passphrase_file().display().to_string(),
+			])
+			.await?;
+			fs::remove_file(uri_file)?;
+		}
+		Ok(())
+	}
+
+	/// Starts an oracle as the development chain's only one.
+	///
+	/// # Errors
+	/// When it does not start.
+	pub async fn start_oracle(&self, listen: &str) -> Result<(Running, String)> {
+		let data = self.folder.join("oracle");
+		let arguments = strings(&[
+			"run",
+			"--node",
+			&self.node_url,
+			"--data",
+			&data.display().to_string(),
+			"--listen",
+			listen,
+			"--zone",
+			&ZONE.to_string(),
+			"--dev-key",
+			"//Eve",
+			"--registry-refresh-seconds",
+			"10",
+		]);
+		let log = self.folder.join("oracle.log");
+		let mut oracle = Running::start("energy-oracle", &arguments, &log)?;
+		let url = oracle.wait_for("listening on ", START).await?;
+		// It can take readings when it has read the registry of meters.
+		oracle.wait_for("the registry is up to date", START).await?;
+		Ok((oracle, url))
+	}
+
+	/// Runs the wallet and returns the JSON that it prints.
+	///
+	/// # Errors
+	/// When it ends with another status than 0; with what it says.
+	pub async fn wallet(&self, arguments: &[&str]) -> Result<Value> {
+		let Output { status, stdout, stderr } = self.wallet_output(arguments, true).await?;
+		ensure!(status.success(), "energy-wallet {arguments:?}: {status}\n{stderr}{stdout}");
+		Ok(serde_json::from_str(&stdout)?)
+	}
+
+	/// Runs the wallet.
+	///
+	/// # Errors
+	/// When it cannot be run.
+	pub async fn wallet_output(&self, arguments: &[&str], as_json: bool) -> Result<Output> {
+		let mut all = strings(&[
+			"--node",
+			&self.node_url,
+			"--keystore",
+			&self.folder.join("keys").display().to_string(),
+		]);
+		if as_json {
+			all.push("--json".into());
+		}
+		all.extend(strings(arguments));
+		process::run("energy-wallet", &all, WALLET).await
+	}
+
+	/// Runs the wallet of a home, which signs.
+	///
+	/// # Errors
+	/// As [`Network::wallet`].
+	pub async fn wallet_of(&self, home: &Home, arguments: &[&str]) -> Result<Value> {
+		let passphrase = self.passphrase_file().display().to_string();
+		let mut all = arguments.to_vec();
+		all.extend(["--key", home.name, "--passphrase-file", &passphrase]);
+		self.wallet(&all).await
+	}
+
+	/// Asks the node over JSON-RPC.
+	///
+	/// # Errors
+	/// When the node does not answer, or with an error.
+	pub async fn rpc(&self, method: &str, params: Value) -> Result<Value> {
+		let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+		let mut answer: Value = reqwest::Client::new()
+			.post(self.node_url.replacen("ws://", "http://", 1))
+			.json(&question)
+			.timeout(START)
+			.send()
+			.await?
+			.json()
+			.await?;
+		ensure!(answer.get("error").is_none(), "{method}: {}", answer["error"]);
+		Ok(answer["result"].take())
+	}
+
+	/// The number of the newest block.
+	///
+	/// # Errors
+	/// When the node does not answer.
+	pub async fn best_block(&self) -> Result<u64> {
+		let header = self.rpc("chain_getHeader", json!([])).await?;
+		let number = header["number"].as_str().context("a header without a number")?;
+		Ok(u64::from_str_radix(number.trim_start_matches("0x"), 16)?)
+	}
+
+	/// The file with the passphrase of the homes' keys.
+	pub fn passphrase_file(&self) -> PathBuf {
+		self.folder.join("passphrase")
+	}
+
+	/// The file with the seed of a home's meter.
+	pub fn meter_key_file(&self, home: &Home) -> PathBuf {
+		self.folder.join(format!("{}.meter", home.name))
+	}
+
+	/// The accounts of [`HOMES`].
+	pub fn home_accounts(&self) -> Vec<AccountId> {
+		self.homes.iter().map(account_of).collect()
+	}
+
+	/// Stops the node.
+	///
+	/// # Errors
+	/// When it does not stop.
+	pub async fn stop(self) -> Result<()> {
+		self.node.stop(STOP).await?;
+		Ok(())
+	}
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+	words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The development chain with other times.
+async fn write_spec(folder: &Path, times: Times) -> Result<PathBuf> {
+	let exported =
+		process::run("energy-node", &strings(&["export-chain-spec", "--chain", "dev"]), START)
+			.await?;
+	ensure!(exported.status.success(), "no chain specification: {}", exported.stderr);
+	let mut spec: Value = serde_json::from_str(&exported.stdout)?;
+	let genesis = spec
+		.pointer_mut("/genesis/runtimeGenesis")
+		.and_then(Value::as_object_mut)
+		.context("the specification has no genesis of the runtime")?;
+	let patch = genesis
+		.get_mut("patch")
+		.context("the specification is not a patch of the runtime's genesis")?;
+	patch["energyMarket"]["slotSeconds"] = json!(times.slot);
+	for terms in patch["energyMarket"]["terms"].as_array_mut().context("no terms")? {
+		terms[1]["gateClosureSeconds"] = json!(times.gate);
+	}
+	patch["metering"]["parameters"] =
+		json!({ "disputeSeconds": times.dispute, "deadlineSeconds": times.deadline });
+	let file = folder.join("chain.json");
+	fs::write(&file, serde_json::to_vec(&spec)?)?;
+	Ok(file)
+}
+
+async fn start_node(folder: &Path, spec: &Path) -> Result<(Running, String)> {
+	let arguments = strings(&[
+		"--chain",
+		&spec.display().to_string(),
+		"--base-path",
+		&folder.join("node").display().to_string(),
+		"--alice",
+		"--validator",
+		"--rpc-port",
+		"0",
+		"--port",
+		"0",
+		"--no-telemetry",
+		"--no-prometheus",
+		"--no-mdns",
+	]);
+	let mut node = Running::start("energy-node", &arguments, &folder.join("node.log"))?;
+	let addresses = node.wait_for("Running JSON-RPC server: addr=", START).await?;
+	let address = addresses.split(',').next().unwrap_or_default().trim().to_owned();
+	Ok((node, format!("ws://{address}")))
+}
