@@ -167,7 +167,7 @@ pub fn new_full<Network: sc_network::NetworkBackend<Block, Hash>>(
 		finality_link.shared_authority_set().clone(),
 		Vec::default(),
 	));
-	let (network, system_rpc_tx, tx_handler_controller, _network_starter, sync_service) =
+	let (network, system_rpc_tx, tx_handler_controller, sync_service, _bitswap) =
 		sc_service::build_network(sc_service::BuildNetworkParams {
 			config: &config,
 			net_config,

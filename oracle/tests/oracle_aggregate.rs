@@ -12,7 +12,8 @@ use energy_oracle::{
 };
 use energy_primitives::{MeterIndex, MeterValue};
 use proptest::prelude::*;
-use sp_core::{blake2_256, H256};
+use sp_core::H256;
+use sp_crypto_hashing::blake2_256;
 use support::*;
 use wia_ene_014::canonical::{
 	CanonicalInterval, CanonicalMessage, DeviceSignature, Quality, SignedMessage,

@@ -1,12 +1,12 @@
 //! What the chain answers without a transaction.
 
 use crate::{
-	configs::{RuntimeBlockWeights, SettlementCurrency},
-	opaque, AccountId, Assets, AssetsHolder, Aura, Balance, Block, EnergyMarket, Executive,
-	Grandpa, InherentDataExt, Metering, Nonce, Participants, Runtime, RuntimeCall,
+	configs::SettlementCurrency,
+	AccountId, Assets, AssetsHolder, Aura, Balance, Block, EnergyMarket, Executive,
+	Grandpa, InherentDataExt, Metering, Nonce, Participants, Runtime,
 	RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, VERSION,
 };
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use energy_primitives::{
 	api::{
 		AttestedPage, Clock, DepthLevel, OpenOrder, ParticipantSummary, SlotSummary, ZoneSummary,

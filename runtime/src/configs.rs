@@ -2,18 +2,19 @@
 
 use crate::{
 	policy::ContractPolicy, AccountId, Assets, AssetsHolder, Aura, Balance, Balances, Block,
-	BlockNumber, Council, EnergyMarket, Metering, Nonce, PalletInfo, Participants, Runtime,
+	BlockNumber, EnergyMarket, Metering, Nonce, PalletInfo, Participants, Runtime,
 	RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
-	RuntimeVersion, RuntimeViewFunction, Session, SessionKeys, Settlement, System, Timestamp, DAYS,
+	RuntimeVersion, Session, SessionKeys, Settlement, System, Timestamp, DAYS,
 	HOURS, MILLISECONDS_PER_BLOCK, MILLI_UNIT, UNIT, VERSION,
 };
-use alloc::vec::Vec;
 use energy_primitives::{Participants as _, Role, SETTLEMENT_ASSET};
 use frame_support::{
-	derive_impl, parameter_types,
+	derive_impl,
+	dispatch::DispatchClass,
+	parameter_types,
 	traits::{
 		fungible::ItemOf, AsEnsureOriginWithArg, ConstBool, ConstU128, ConstU16, ConstU32,
-		ConstU64, ConstU8, Contains, EitherOf, EnsureOrigin, NeverEnsureOrigin, VariantCountOf,
+		ConstU64, ConstU8, Contains, EitherOfDiverse, EnsureOrigin, NeverEnsureOrigin, VariantCountOf,
 	},
 	weights::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS, WEIGHT_REF_TIME_PER_SECOND},
@@ -27,11 +28,10 @@ use frame_system::{
 };
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
-use sp_core::{crypto::KeyTypeId, H256};
+use sp_core::H256;
 use sp_runtime::{
 	traits::{ConvertInto, One, OpaqueKeys},
-	transaction_validity::TransactionPriority,
-	DispatchClass, Perbill,
+	Perbill,
 };
 
 /// The part of a block that user transactions may fill; the rest is left to the work of the
@@ -201,12 +201,9 @@ impl pallet_sudo::Config for Runtime {
 pub type CouncilCollective = pallet_collective::Instance1;
 
 /// Two thirds of the council; in the development preset also the sudo key.
-pub type GovernanceOrigin = EitherOf<
+pub type GovernanceOrigin = EitherOfDiverse<
 	EnsureRoot<AccountId>,
-	frame_support::traits::MapSuccess<
-		pallet_collective::EnsureProportionAtLeast<AccountId, CouncilCollective, 2, 3>,
-		sp_runtime::traits::Replace<frame_support::traits::ConstUnit>,
-	>,
+	pallet_collective::EnsureProportionAtLeast<AccountId, CouncilCollective, 2, 3>,
 >;
 
 parameter_types! {
@@ -349,7 +346,7 @@ impl pallet_revive::Config for Runtime {
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type WeightInfo = pallet_revive::weights::SubstrateWeight<Runtime>;
 	type Precompiles = ();
-	type FindAuthor = crate::Authorship;
+	type FindAuthor = <Runtime as pallet_authorship::Config>::FindAuthor;
 	type DepositPerByte = DepositPerByte;
 	type DepositPerItem = DepositPerItem;
 	type DepositPerChildTrieItem = DepositPerItem;

@@ -20,7 +20,7 @@ use pallet_metering::Parameters;
 use pallet_participants::GenesisParticipant;
 use pallet_settlement::Pot;
 use serde_json::Value;
-use sp_core::{crypto::Pair, H256};
+use sp_core::H256;
 use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use sp_runtime::traits::AccountIdConversion;

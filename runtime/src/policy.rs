@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use energy_primitives::{CashFlow, MarketTerms, PolicyError, PolicyQuestion, SettlementPolicy};
 use frame_support::{
 	storage::{with_transaction, TransactionOutcome},
-	traits::Get,
 };
 use pallet_revive::{
 	precompiles::alloy::{self, sol_types::SolCall},

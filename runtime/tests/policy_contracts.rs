@@ -15,7 +15,7 @@ use energy_runtime::{
 use frame_support::{
 	assert_ok,
 	genesis_builder_helper::{build_state, get_preset},
-	traits::{fungible::Inspect, Hooks},
+	traits::{fungible::Inspect, OnIdle},
 	weights::Weight,
 };
 use pallet_revive::{Code, ExecConfig, TransactionLimits};

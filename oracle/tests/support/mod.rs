@@ -409,6 +409,22 @@ impl Running {
 		self.post_as("application/json", body).await
 	}
 
+	/// Posts JSON whose length is not announced, and returns the status.
+	pub async fn post_in_one_chunk(&self, body: &str) -> u16 {
+		use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+		let address = self.url.strip_prefix("http://").unwrap();
+		let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+		let (reader, mut writer) = stream.into_split();
+		let request = format!(
+			"POST /v1/readings HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+			 transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+			body.len()
+		);
+		writer.write_all(request.as_bytes()).await.unwrap();
+		let line = BufReader::new(reader).lines().next_line().await.unwrap().unwrap();
+		line.split(' ').nth(1).unwrap().parse().unwrap()
+	}
+
 	async fn answer(request: reqwest::RequestBuilder) -> Answer {
 		let answer = request.send().await.unwrap();
 		let content_type = answer

@@ -4,8 +4,7 @@ use crate::{
 	mock::*, weights::ReckonedWeight, Bills, Event, Jobs, Pallet, Pass, Pending, Pot, Sums,
 	WeightInfo,
 };
-use energy_primitives::{Bill, CashFlow, ClearedMarket, Measured, Quality, Side, Slot, SlotState};
-use frame_support::traits::Get;
+use energy_primitives::{Bill, CashFlow, Measured, Quality, Side, Slot, SlotState};
 
 fn state(slot: Slot) -> SlotState {
 	pallet_energy_market::Books::<Test>::get(ZONE, slot).unwrap().state
