@@ -6,7 +6,7 @@ use std::{
 	time::Duration,
 };
 
-use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, ZoneId};
+use energy_primitives::{api::Clock as ChainClock, AccountId, Meter, MeterId, MeterIndex, ZoneId};
 use sp_core::H256;
 use tokio::sync::watch;
 
@@ -50,6 +50,8 @@ pub struct HeadFollower<C> {
 	pub clock: Arc<dyn Clock>,
 	/// Where the block's number goes.
 	pub metrics: Arc<Metrics>,
+	/// Where the chain's clock is noted.
+	pub registry: Arc<RegistryCell>,
 	/// Where the blocks go.
 	pub heads: watch::Sender<Option<Head>>,
 }
@@ -90,6 +92,7 @@ impl<C: ChainClient> HeadFollower<C> {
 				tracing::info!(block = head.number, "connected to the node");
 			}
 			backoff.reset();
+			self.registry.note_time(head.clock.now_seconds);
 			self.metrics.note_head(head.number, head.finalized, self.clock.now_seconds());
 			self.heads.send_replace(Some(head));
 		}
@@ -185,7 +188,7 @@ impl<C: ChainClient> RegistryFollower<C> {
 			}
 			let slot_seconds = head.clock.slot_seconds;
 			if unpublished || published_slot_seconds != Some(slot_seconds) {
-				self.publish(slot_seconds, &mut copies)?;
+				self.publish(head.clock, &mut copies)?;
 				published_slot_seconds = Some(slot_seconds);
 				unpublished = false;
 			}
@@ -227,9 +230,10 @@ impl<C: ChainClient> RegistryFollower<C> {
 	/// Saves and publishes what was read.
 	fn publish(
 		&self,
-		slot_seconds: u32,
+		clock: ChainClock,
 		copies: &mut BTreeMap<ZoneId, ZoneCopy>,
 	) -> Result<(), StoreError> {
+		let ChainClock { now_seconds, slot_seconds } = clock;
 		if slot_seconds == 0 {
 			tracing::error!("the chain says that slots have no length");
 			return Ok(());
@@ -246,7 +250,7 @@ impl<C: ChainClient> RegistryFollower<C> {
 		self.store.save_slot_seconds(slot_seconds)?;
 		self.metrics.note_registered(registry.len());
 		tracing::info!(meters = registry.len(), slot_seconds, "the registry is up to date");
-		self.registry.store(registry);
+		self.registry.store(registry, now_seconds);
 		Ok(())
 	}
 }

@@ -5,7 +5,7 @@
 
 use std::{
 	collections::{BTreeMap, HashMap},
-	sync::{Arc, PoisonError, RwLock},
+	sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, ZoneId};
@@ -86,16 +86,36 @@ impl Registry {
 
 /// The present registry, swapped whole; `None` until the chain was read once.
 #[derive(Debug, Default)]
-pub struct RegistryCell(RwLock<Option<Arc<Registry>>>);
+pub struct RegistryCell {
+	present: RwLock<Option<Arc<Registry>>>,
+	ready_since: OnceLock<u64>,
+}
 
 impl RegistryCell {
 	/// The present registry.
 	pub fn load(&self) -> Option<Arc<Registry>> {
-		self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+		self.present.read().unwrap_or_else(PoisonError::into_inner).clone()
 	}
 
-	/// Replaces the registry.
-	pub fn store(&self, registry: Registry) {
-		*self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(registry));
+	/// Replaces the registry, as it is at a time of the chain's clock; 0 if that is not known.
+	pub fn store(&self, registry: Registry, now_seconds: u64) {
+		if now_seconds > 0 {
+			self.ready_since.get_or_init(|| now_seconds);
+		}
+		*self.present.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(registry));
+	}
+
+	/// Notes the chain's clock at a block. If there is a registry at the first such note, readings
+	/// can be taken from then on.
+	pub fn note_time(&self, now_seconds: u64) {
+		// The first block of a chain has no time.
+		if now_seconds > 0 && self.load().is_some() {
+			self.ready_since.get_or_init(|| now_seconds);
+		}
+	}
+
+	/// The chain's clock when this process began to take readings.
+	pub fn ready_since(&self) -> Option<u64> {
+		self.ready_since.get().copied()
 	}
 }

@@ -66,16 +66,14 @@ pub struct Sealer {
 	pub zones: Vec<ZoneId>,
 	/// How long to wait after the end of a slot; `None` for [`default_grace_seconds`].
 	pub grace_seconds: Option<u32>,
-	/// The chain's clock when the oracle began to take readings.
-	pub ready_since: Option<u64>,
 }
 
 impl Sealer {
 	/// Seals what is due, at every new block, until the heads end.
-	pub async fn run(mut self, mut heads: watch::Receiver<Option<Head>>) {
+	pub async fn run(self, mut heads: watch::Receiver<Option<Head>>) {
 		while heads.changed().await.is_ok() {
 			let Some(head) = *heads.borrow_and_update() else { continue };
-			for zone in self.zones.clone() {
+			for &zone in &self.zones {
 				if let Err(error) = self.seal_due(zone, head.clock).await {
 					tracing::error!(%zone, %error, "the slot could not be sealed");
 				}
@@ -87,14 +85,10 @@ impl Sealer {
 	///
 	/// # Errors
 	/// See [`SealError`]; what was not sealed will be due again.
-	pub async fn seal_due(&mut self, zone: ZoneId, clock: ChainClock) -> Result<(), SealError> {
-		let ChainClock { now_seconds, slot_seconds } = clock;
-		if self.registry.load().is_none() || now_seconds == 0 {
-			// Nothing was taken yet, and nothing can be; or the chain has no block but the first one,
-			// which has no time.
-			return Ok(());
-		}
-		let ready_since = *self.ready_since.get_or_insert(now_seconds);
+	pub async fn seal_due(&self, zone: ZoneId, clock: ChainClock) -> Result<(), SealError> {
+		let slot_seconds = clock.slot_seconds;
+		// Otherwise nothing was taken yet, and nothing can be.
+		let Some(ready_since) = self.registry.ready_since() else { return Ok(()) };
 		let sealed = self.store.sealed_through(zone)?;
 		let Some(through) = self.due_through(zone, clock, ready_since, sealed) else {
 			return Ok(());

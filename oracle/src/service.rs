@@ -118,7 +118,7 @@ impl Service {
 		if let Some(saved) = store.load_registry(&config.zones)? {
 			tracing::info!(meters = saved.len(), "using the saved registry until the node answers");
 			metrics.note_registered(saved.len());
-			registry.store(saved);
+			registry.store(saved, 0);
 		}
 		let listen = |source| ServiceError::Listen { address: config.listen, source };
 		let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
@@ -159,7 +159,6 @@ impl Service {
 			outbox_filled,
 			zones: config.zones.clone(),
 			grace_seconds: config.grace_seconds,
-			ready_since: None,
 		};
 		let sealer_heads = new_heads.clone();
 		tasks.spawn(async move {
@@ -183,6 +182,7 @@ impl Service {
 			store: store.clone(),
 			clock: clock.clone(),
 			metrics: metrics.clone(),
+			registry: registry.clone(),
 			heads,
 		};
 		tasks.spawn(async move { head_follower.run().await.map_err(ServiceError::Follow) });

@@ -149,7 +149,7 @@ fn ingest(store: Arc<Gate>, devices: &[Device]) -> Ingest {
 		registry.insert(id, &meter);
 	}
 	let cell = Arc::new(RegistryCell::default());
-	cell.store(registry);
+	cell.store(registry, 0);
 	let clock = TestClock::default();
 	clock.set(end(FIRST_SLOT) + 5);
 	let metrics = Arc::new(Metrics::default());

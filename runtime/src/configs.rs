@@ -236,7 +236,7 @@ impl Contains<AccountId> for CouncilMembers {
 }
 
 parameter_types! {
-	/// A twentieth of a second of computing an hour: about a thousand orders.
+	/// Five seconds of computing an hour: some thousand orders.
 	pub const Quota: Weight =
 		Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND.saturating_mul(5), u64::MAX);
 }

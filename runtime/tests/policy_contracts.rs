@@ -1,6 +1,7 @@
 //! The contracts on the real runtime: an honest policy settles a slot, and every misbehaving one
 //! halts its zone and loses nothing.
 
+use codec::Encode;
 use contracts_builder::build;
 use energy_primitives::{
 	ClearedMarket, HaltReason, MarketTerms, Measured, MeterId, MeterValue, PolicyError,
@@ -72,6 +73,9 @@ fn home(number: u8) -> AccountId {
 
 fn deploy(contract: &str, data: Vec<u8>) -> H160 {
 	let blob = std::fs::read(build(contract).expect("the contract builds")).expect("a file");
+	// Its address derives from this; the nonce does not change between two calls that are no
+	// transactions.
+	let salt = sp_io::hashing::blake2_256(&(contract, &data).encode());
 	let limits = TransactionLimits::WeightAndDeposit {
 		weight_limit: Weight::from_parts(2_000_000_000_000, u64::MAX / 2),
 		deposit_limit: 500 * UNIT,
@@ -82,7 +86,7 @@ fn deploy(contract: &str, data: Vec<u8>) -> H160 {
 		limits,
 		Code::Upload(blob),
 		data,
-		None,
+		Some(salt),
 		&ExecConfig::new_substrate_tx(),
 	)
 	.result

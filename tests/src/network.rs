@@ -351,6 +351,7 @@ async fn start_node(folder: &Path, spec: &Path) -> Result<(Running, String)> {
 		"--no-telemetry",
 		"--no-prometheus",
 		"--no-mdns",
+		"--unsafe-force-node-key-generation",
 	]);
 	let mut node = Running::start("energy-node", &arguments, &folder.join("node.log"))?;
 	let addresses = node.wait_for("Running JSON-RPC server: addr=", START).await?;
