@@ -102,7 +102,7 @@ impl Summary {
 			slots_settled: of_slots().filter(|slot| slot.settled.len() == 1).count(),
 			readings_accepted: replays.iter().map(|replay| replay.accepted).sum(),
 			readings_rejected: replays.iter().map(|replay| replay.rejected).sum(),
-			orders: of_slots().map(|slot| slot.orders).sum(),
+			orders: of_slots().map(|slot| slot.orders.len() as u64).sum(),
 			traded_wh: of_slots()
 				.filter_map(|slot| slot.cleared?.1)
 				.map(|result| result.volume_wh)

@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use codec::Decode;
 use energy_primitives::{AccountId, Bill, ClearingResult, HaltReason, Slot, ZoneId};
+use energy_wallet::calls::OrderPlaced;
 use subxt::{backend::LegacyBackend, rpcs::RpcClient, OnlineClient, SubstrateConfig};
 use tokio::{sync::watch, task::JoinHandle};
 
 /// What is known of a slot.
 #[derive(Clone, Debug, Default)]
 pub struct SlotRecord {
-	/// Orders that were placed.
-	pub orders: u64,
+	/// Orders that were placed, in order of arrival.
+	pub orders: Vec<OrderPlaced>,
 	/// The block in which the gate closed, and what came of the auction.
 	pub cleared: Option<(u64, Option<ClearingResult>)>,
 	/// How many accounts have a position.
@@ -145,8 +146,8 @@ fn note_event(
 	};
 	match (pallet, name) {
 		("EnergyMarket", "OrderPlaced") => {
-			let slot = slot(record)?;
-			record.slots.entry(slot).or_default().orders += 1;
+			let order = OrderPlaced::decode(fields)?;
+			record.slots.entry(order.slot).or_default().orders.push(order);
 		}
 		("EnergyMarket", "GateClosed") => {
 			let slot = slot(record)?;

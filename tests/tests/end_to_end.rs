@@ -12,11 +12,15 @@ use std::{
 use energy_primitives::{Quality, Side, Slot, SlotState};
 use energy_system_tests::{
 	homes::{half_hours, household, HalfHour, Home, HOMES},
-	network::{Network, POCKET_MONEY, QUICK, STOP, ZONE},
+	network::{keypair, Network, POCKET_MONEY, QUICK, STOP, ZONE},
 	process::program,
 	summary::{balances, Summary, ALL_MONEY},
 	trading::{Order, Replayed, Rows},
 	watch::Watcher,
+};
+use energy_wallet::{
+	calls::{self, OrderPlaced},
+	client::{Call, ClientError, Rejection},
 };
 use serde_json::{json, Value};
 
@@ -215,13 +219,19 @@ async fn bad_transactions_are_refused(network: &Network, open: Slot) {
 	}
 }
 
-async fn stranger_is_rejected_in_the_pool(network: &Network) {
+async fn stranger_is_rejected_in_the_pool(network: &Network, open: Slot) {
 	// Bob has native coins, but nobody admitted him.
 	let before = network.rpc("system_accountNextIndex", json!([BOB])).await.expect("an index");
-	let to = energy_wallet::address::format(&network.home_accounts()[ROOF]);
-	let said =
-		refusal(network, &["send", "--to", &to, "--amount", "1", "--dev-key", "//Bob"]).await;
-	assert!(said.contains("rejected") && said.contains("participant"), "{said}");
+	let bob = keypair("//Bob").expect("a key");
+	let order = calls::place(ZONE, open, Side::Bid, 200_000, 100);
+	let remark = Call::new("System", "remark", (b"hello".to_vec(),));
+	for call in [order, remark] {
+		let error = network.client.submit(&bob, &call).await.expect_err("Bob is a stranger");
+		assert!(
+			matches!(error, ClientError::Rejected(Rejection::NotAParticipant)),
+			"{call:?} was refused for another reason: {error}"
+		);
+	}
 	let after = network.rpc("system_accountNextIndex", json!([BOB])).await.expect("an index");
 	assert_eq!(before, after, "it was not taken into a block");
 }
@@ -304,13 +314,12 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 
 	let trouble = async {
 		let now = network.slot_open_for(0).await.expect("a slot");
-		stranger_is_rejected_in_the_pool(&network).await;
+		stranger_is_rejected_in_the_pool(&network, Slot(now.0 + 20)).await;
 		bad_transactions_are_refused(&network, Slot(now.0 + 20)).await;
 		say("bad transactions are refused");
-		let past = Slot(first.0 - 1);
 		let clock = network.client.clock().await.expect("a clock");
-		assert!(clock.now_seconds >= past.start_seconds(QUICK.slot), "the market has not begun");
-		bad_readings_are_refused(&network, &oracle_url, &file, Slot(past.0 - 1)).await;
+		let present = Slot::at(clock.now_seconds, QUICK.slot).expect("a slot");
+		bad_readings_are_refused(&network, &oracle_url, &file, Slot(present.0 - 1)).await;
 		say("bad readings are refused");
 
 		// The oracle is killed after it has attested the second slot and before that is settled.
@@ -357,11 +366,18 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 	for (place, slot) in slots.iter().enumerate() {
 		let seen = &record.slots[slot];
 		assert_eq!(seen.settled.len(), 1, "slot {slot} is settled exactly once");
-		let book: Vec<_> = orders
+		// The wallets ran at the same time: only the order of arrival is taken from the chain.
+		let mut book: Vec<_> = orders
 			.iter()
 			.filter(|order| order.slot == *slot)
 			.map(|order| (order.side, order.price, order.energy_wh, order.home))
 			.collect();
+		book.sort_by_key(|(side, .., home)| {
+			let arrived = |order: &OrderPlaced| {
+				order.side == *side && order.account == accounts[*home]
+			};
+			seen.orders.iter().position(arrived).expect("the order is in the book")
+		});
 		let expected = expected(&book);
 		let result = seen.cleared.and_then(|(_, result)| result).expect("energy changed hands");
 		assert_eq!((result.price, result.volume_wh), (expected.price, expected.volume_wh));
