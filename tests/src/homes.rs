@@ -17,7 +17,7 @@ pub struct Home {
 	pub from: &'static str,
 }
 
-/// One home with PV on a sunny winter day, and two evenings without sun.
+/// One home with PV around noon of a sunny winter day, and two in quiet nights.
 pub const HOMES: [Home; 3] = [
 	Home {
 		name: "roof",
@@ -29,13 +29,13 @@ pub const HOMES: [Home; 3] = [
 		name: "corner",
 		meter: "CORNER-0002",
 		meter_seed: [12; 32],
-		from: "2011-11-29 19:30:00",
+		from: "2011-07-17 02:30:00",
 	},
 	Home {
 		name: "cottage",
 		meter: "COTTAGE-0003",
 		meter_seed: [13; 32],
-		from: "2011-11-29 00:00:00",
+		from: "2011-07-30 01:30:00",
 	},
 ];
 

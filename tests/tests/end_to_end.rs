@@ -70,7 +70,7 @@ fn orders(first: Slot, rows: &[Vec<HalfHour>]) -> Vec<Order> {
 		order(COTTAGE, 1, Side::Bid, 210_000, import(COTTAGE, 1)),
 		// Plenty: less is wanted than offered, and the corner buys more than it takes.
 		order(ROOF, 2, Side::Ask, 90_000, export(2)),
-		order(CORNER, 2, Side::Bid, 300_000, 101),
+		order(CORNER, 2, Side::Bid, 300_000, import(CORNER, 2) + 100),
 		order(COTTAGE, 2, Side::Bid, 240_000, 99),
 	]
 }
@@ -238,7 +238,12 @@ async fn stranger_is_rejected_in_the_pool(network: &Network, open: Slot) {
 
 const BOB: &str = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
 
-async fn bad_readings_are_refused(network: &Network, oracle: &str, file: &Path, past: Slot) {
+async fn bad_readings_are_refused(
+	network: &Network,
+	oracle: &str,
+	file: &Path,
+	past: Slot,
+) -> Vec<Replayed> {
 	let roof_key = network.meter_key_file(&HOMES[ROOF]);
 	let corner = &HOMES[CORNER];
 	let corner_key = network.meter_key_file(corner);
@@ -279,6 +284,7 @@ async fn bad_readings_are_refused(network: &Network, oracle: &str, file: &Path, 
 	let field = answer["field"].as_str().unwrap_or_default();
 	let reason = answer["reason"].as_str().unwrap_or_default();
 	assert!(!field.is_empty() && !reason.is_empty(), "{answer}");
+	vec![forged, unknown, stale, future, absurd]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -298,7 +304,7 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 	let (oracle, oracle_url) = network.start_oracle("127.0.0.1:0").await.expect("the oracle starts");
 
 	// Orders for three slots.
-	let first = network.slot_open_for(30).await.expect("a slot");
+	let first = network.slot_open_for(15).await.expect("a slot");
 	let slots: Vec<Slot> = (first.0..).take(SLOTS).map(Slot).collect();
 	let orders = orders(first, &rows);
 	network.place_all(&orders).await.expect("the orders are placed");
@@ -319,7 +325,8 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 		say("bad transactions are refused");
 		let clock = network.client.clock().await.expect("a clock");
 		let present = Slot::at(clock.now_seconds, QUICK.slot).expect("a slot");
-		bad_readings_are_refused(&network, &oracle_url, &file, Slot(present.0 - 1)).await;
+		let past = Slot(present.0 - 1);
+		let refused = bad_readings_are_refused(&network, &oracle_url, &file, past).await;
 		say("bad readings are refused");
 
 		// The oracle is killed after it has attested the second slot and before that is settled.
@@ -335,9 +342,9 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 		let listen = oracle_url.trim_start_matches("http://").to_owned();
 		let (restarted, _) = network.start_oracle(&listen).await.expect("the oracle starts again");
 		say("the oracle was killed and started again");
-		restarted
+		(restarted, refused)
 	};
-	let (replays, oracle) = tokio::join!(meters, trouble);
+	let (replays, (oracle, refused)) = tokio::join!(meters, trouble);
 	let mut replays: Vec<Replayed> = replays.expect("the meters report");
 
 	// What was sent is sent again.
@@ -407,6 +414,8 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 	}
 	let short = &record.slots[&slots[1]].bills[&accounts[ROOF]];
 	assert!(short.flow.imbalance < 0, "the roof pays for what it did not deliver");
+	let untaken = &record.slots[&slots[2]].bills[&accounts[CORNER]];
+	assert!(untaken.flow.imbalance > 0, "the corner is paid for what it did not take");
 
 	let spent = i128::try_from(POCKET_MONEY).expect("fits") * 3;
 	let shares = [
@@ -463,13 +472,14 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 	}
 
 	replays.push(duplicate);
+	replays.extend(refused);
 	let seconds = begun.elapsed().as_secs_f64();
 	let summary =
 		Summary::of(&network, &record, &slots, &replays, seconds).await.expect("a summary");
 	summary.write(&network.folder).expect("written");
 	assert_eq!(summary.slots_settled, SLOTS);
 	assert_eq!(summary.orders, 9);
-	assert_eq!(summary.readings_accepted, 8);
+	assert_eq!((summary.readings_accepted, summary.readings_rejected), (8, 5));
 	assert_eq!(summary.conservation_error, 0);
 	drop(watcher);
 	oracle.stop(STOP).await.expect("the oracle stops");

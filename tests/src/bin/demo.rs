@@ -3,6 +3,7 @@
 use std::{
 	path::{Path, PathBuf},
 	process::ExitCode,
+	sync::Arc,
 	time::{Duration, Instant},
 };
 
@@ -15,14 +16,14 @@ use energy_system_tests::{
 	network::{Network, QUICK, STOP, ZONE},
 	summary::{balances, Summary},
 	trading::{Order, Replayed, Rows},
-	watch::{Record, Watcher},
+	watch::{Record, SlotRecord, Watcher},
 };
 use energy_wallet::units::{format_money, format_price};
 
 /// How many slots are traded.
 const SLOTS: usize = 6;
 /// How long the wallets may take to place all orders, seconds.
-const ORDERING: u64 = 40;
+const ORDERING: u64 = 25;
 /// What the roof asks at least, minor units per kWh.
 const ASK: u64 = 100_000;
 /// What the two other homes bid at most, slot by slot.
@@ -115,8 +116,14 @@ async fn demo(arguments: &Arguments) -> Result<()> {
 	println!("\n{}", chart::text(&columns(&rows, &record, &slots)));
 	let picture = chart::svg(&columns(&rows, &record, &slots), "Three homes, one market");
 	std::fs::write(folder.join("chart.svg"), picture)?;
-	for home in &HOMES {
-		print_bill(&network, home.name, &oracle_url, slots[SLOTS - 1]).await?;
+	for (home, account) in HOMES.iter().zip(network.home_accounts()) {
+		// The last slot in which the home took part.
+		let took_part =
+			|slot: &&Slot| record.slots.get(slot).is_some_and(|seen| seen.bills.contains_key(&account));
+		match slots.iter().rev().find(took_part) {
+			Some(slot) => print_bill(&network, home.name, &oracle_url, *slot).await?,
+			None => println!("--- the wallet of {}: no bill, it took no part", home.name),
+		}
 	}
 	print_balances(&network, &record, &slots).await?;
 
@@ -181,30 +188,51 @@ async fn follow(
 	watcher: &mut Watcher,
 	slots: &[Slot],
 	say: &impl Fn(&str),
-) -> Result<std::sync::Arc<Record>> {
+) -> Result<Arc<Record>> {
 	let limit = Duration::from_secs(u64::from(QUICK.slot) * 10);
-	for slot in slots {
-		let of = |record: &Record| record.slots.get(slot).cloned().unwrap_or_default();
+	let mut told = Vec::new();
+	loop {
+		let news = |record: &Record| {
+			slots.iter().flat_map(|slot| news_of(record, *slot)).collect::<Vec<_>>()
+		};
 		let record = watcher
-			.wait_until("the closing of a gate", limit, |record| of(record).cleared.is_some())
+			.wait_until("something new", limit, |record| news(record).len() > told.len())
 			.await?;
-		match of(&record).cleared.and_then(|(_, result)| result) {
-			Some(result) => say(&format!(
-				"slot {slot}: gate closed, {} Wh change hands at {} per kWh",
-				result.volume_wh,
-				format_price(result.price)
-			)),
-			None => say(&format!("slot {slot}: gate closed, nothing changes hands")),
+		for line in news(&record) {
+			if !told.contains(&line) {
+				say(&line);
+				told.push(line);
+			}
+		}
+		let is_settled = |slot| {
+			record.slots.get(slot).is_some_and(|seen: &SlotRecord| !seen.settled.is_empty())
+		};
+		if slots.iter().all(is_settled) {
+			return Ok(record);
 		}
 	}
-	for slot in slots {
-		let of = |record: &Record| record.slots.get(slot).cloned().unwrap_or_default();
-		let record = watcher
-			.wait_until("a settlement", limit, |record| !of(record).settled.is_empty())
-			.await?;
-		say(&format!("slot {slot}: settled, {} paid", format_money(of(&record).collected)));
+}
+
+/// What there is to tell of a slot.
+fn news_of(record: &Record, slot: Slot) -> Vec<String> {
+	let Some(seen) = record.slots.get(&slot) else { return Vec::new() };
+	let mut news = Vec::new();
+	match seen.cleared {
+		Some((_, Some(result))) => news.push(format!(
+			"slot {slot}: gate closed, {} Wh change hands at {} per kWh",
+			result.volume_wh,
+			format_price(result.price)
+		)),
+		Some((_, None)) => news.push(format!("slot {slot}: gate closed, nothing changes hands")),
+		None => {}
 	}
-	Ok(watcher.record())
+	if seen.measured.is_some() {
+		news.push(format!("slot {slot}: the oracle attested what the meters signed"));
+	}
+	if !seen.settled.is_empty() {
+		news.push(format!("slot {slot}: settled, {} paid", format_money(seen.collected)));
+	}
+	news
 }
 
 fn columns(rows: &[Vec<HalfHour>], record: &Record, slots: &[Slot]) -> Vec<Column> {
