@@ -33,6 +33,7 @@ mod take {
 		assert_eq!(array.line(1), ("accepted", None));
 		let lines = oracle.post_as("application/x-ndjson", format!("{other}\n\n{message}\n")).await;
 		assert_eq!((&lines.body["duplicate"], &lines.body["accepted"]), (&2.into(), &0.into()));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -43,6 +44,7 @@ mod take {
 		let answer = oracle.post(format!("[{message},{message}]")).await;
 		assert_eq!(answer.line(0), ("accepted", None));
 		assert_eq!(answer.line(1), ("duplicate", None));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -103,6 +105,7 @@ mod take {
 		let text = metrics.body.as_str().unwrap();
 		assert!(text.contains("energy_oracle_readings_rejected_total{code=\"unknown-meter\"} 1\n"));
 		assert!(text.contains("energy_oracle_readings_total{outcome=\"accepted\"} 1\n"));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -139,6 +142,7 @@ mod take {
 		// A missing interval takes up no time.
 		assert_eq!(post(vec![(from, 10, 0, 0, Quality::Missing), part(30, 10, 1)]).await, accepted);
 		assert_eq!(post(vec![part(0, 10, 2)]).await, accepted);
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -163,6 +167,7 @@ mod take {
 		let values: Vec<_> =
 			oracle.chain.pages().iter().map(|page| page.values[0].import_wh).collect();
 		assert_eq!(values, [1, 2, 3]);
+		oracle.stop().await;
 	}
 }
 
@@ -190,6 +195,7 @@ mod refuse {
 		assert_problem(&plain, 415, "unsupported-media-type");
 		assert_problem(&oracle.get("/v1/readings").await, 405, "method-not-allowed");
 		assert_problem(&oracle.get("/v2").await, 404, "no-such-resource");
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -211,6 +217,7 @@ mod refuse {
 		// Without an announced length.
 		let status = oracle.post_in_one_chunk(&long).await;
 		assert_eq!(status, 413);
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -232,6 +239,7 @@ mod refuse {
 		oracle.wait_until_ready().await;
 		let answer = oracle.post(device.full(FIRST_SLOT, 1, 0)).await;
 		assert_eq!(answer.line(0), ("accepted", None));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -250,6 +258,7 @@ mod refuse {
 		let busy: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
 		assert!(!busy.is_empty() && busy.len() < 8, "{} of 8 were refused", busy.len());
 		assert_problem(busy[0], 503, "busy");
+		oracle.stop().await;
 	}
 }
 
@@ -297,6 +306,7 @@ mod prove {
 		let recent =
 			oracle.get(&format!("/v1/meters/0x{}/slots", hex::encode(devices[0].id().0))).await;
 		assert_eq!(recent.body["slots"], serde_json::json!([FIRST_SLOT]));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -307,6 +317,7 @@ mod prove {
 		assert_eq!(oracle.get(&format!("/v1/meters/{id}/slots")).await.status, 404);
 		assert_eq!(oracle.get(&format!("/v1/meters/{id}/slots/-7")).await.status, 400);
 		assert_eq!(oracle.get("/v1/meters/abc/slots/7").await.status, 400);
+		oracle.stop().await;
 	}
 }
 
@@ -333,6 +344,7 @@ mod seal {
 		oracle.wait_until_ready().await;
 		assert_eq!(oracle.post(late).await.line(0), ("rejected", Some("slot-sealed")));
 		assert_eq!(oracle.post(known).await.line(0), ("duplicate", None));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -353,6 +365,7 @@ mod seal {
 		oracle.wait_until_delivered().await;
 		let page = &oracle.chain.pages()[0];
 		assert_eq!((page.values.len(), page.readings_count), (2, 2));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -373,6 +386,7 @@ mod seal {
 			.await;
 		assert!(answer.body["value"].is_null());
 		assert!(answer.body["readings"][0]["path"].is_object());
+		oracle.stop().await;
 	}
 }
 
@@ -407,6 +421,7 @@ mod registry {
 		.await;
 		let old = oracle.post(devices[0].full(slot, 1, 0)).await;
 		assert_eq!(old.line(0), ("rejected", Some("signature-invalid")));
+		oracle.stop().await;
 	}
 
 	#[tokio::test]
@@ -418,5 +433,6 @@ mod registry {
 		assert_eq!(oracle.get("/readyz").await.status, 503);
 		let answer = oracle.post(device.full(FIRST_SLOT, 1, 0)).await;
 		assert_eq!(answer.line(0), ("accepted", None));
+		oracle.stop().await;
 	}
 }

@@ -57,6 +57,7 @@ async fn every_page_arrives_although_answers_are_lost_and_attempts_fail() {
 	let counts = oracle.service.metrics().counts();
 	assert_eq!((counts.pages_sealed, counts.pages_attested), (3, 3));
 	assert_eq!(counts.attest_retries, 6);
+	oracle.stop().await;
 }
 
 #[tokio::test]
@@ -81,6 +82,7 @@ async fn the_outbox_goes_on_after_restarts_and_sends_the_same_again() {
 	oracle = oracle.restart().await;
 	oracle.wait_until_ready().await;
 	assert_eq!(oracle.chain.received().len(), sent);
+	oracle.stop().await;
 }
 
 #[tokio::test]
@@ -102,6 +104,7 @@ async fn a_node_that_comes_back_gets_what_it_missed() {
 	oracle.wait_until_sealed(FIRST_SLOT).await;
 	oracle.wait_until_delivered().await;
 	assert_eq!(oracle.chain.pages().len(), 3);
+	oracle.stop().await;
 }
 
 #[tokio::test]
@@ -116,6 +119,7 @@ async fn a_page_that_is_too_late_is_given_up_and_counted() {
 	assert_eq!((counts.pages_attested, counts.pages_too_late), (0, 1));
 	let path = format!("/v1/meters/{}/slots/{FIRST_SLOT}", hex::encode(device.id().0));
 	assert_eq!(oracle.get(&path).await.body["state"], "too-late");
+	oracle.stop().await;
 }
 
 #[tokio::test]
@@ -127,6 +131,7 @@ async fn a_page_on_which_the_others_agreed_is_done_and_noticed_when_it_differs()
 	oracle.wait_until_delivered().await;
 	let counts = oracle.service.metrics().counts();
 	assert_eq!((counts.pages_attested, counts.pages_outvoted), (1, 1));
+	oracle.stop().await;
 }
 
 #[tokio::test]
@@ -143,6 +148,7 @@ async fn a_page_without_lines_is_kept_and_not_sent() {
 	let answer = oracle.get(&path).await;
 	assert_eq!(answer.body["state"], "incomplete");
 	assert!(answer.body["readings"][0]["path"].is_object());
+	oracle.stop().await;
 }
 
 #[tokio::test]
@@ -159,6 +165,7 @@ async fn slots_of_a_long_absence_are_sealed_in_order() {
 	oracle.wait_until_delivered().await;
 	let attested: Vec<_> = oracle.chain.pages().iter().map(|page| page.key.slot).collect();
 	assert_eq!(attested, slots);
+	oracle.stop().await;
 }
 
 #[tokio::test]
@@ -168,6 +175,7 @@ async fn a_folder_of_another_chain_is_refused() {
 	let mut oracle = oracle.restart().await;
 	let failure = oracle.service.failed().await;
 	assert!(matches!(failure, ServiceError::Follow(_)), "{failure}");
+	oracle.stop().await;
 }
 
 #[test]

@@ -123,6 +123,7 @@ async fn a_replay_is_stored_and_played_again_changes_nothing() {
 	assert!(summary.is_complete());
 	let again = replay.run(&rows, |_| ()).await.unwrap();
 	assert_eq!((again.accepted, again.duplicate), (0, 700));
+	oracle.stop().await;
 }
 
 #[test]

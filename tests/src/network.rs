@@ -54,17 +54,50 @@ pub struct Times {
 /// Twelve-second slots.
 pub const QUICK: Times = Times { slot: 12, gate: 4, dispute: 10, deadline: 36 };
 
+/// Which of the node's chains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+	/// One validator, one oracle.
+	Development,
+	/// Four validators, and three oracles of which two must agree.
+	Local,
+}
+
+impl Chain {
+	fn name(self) -> &'static str {
+		match self {
+			Self::Development => "dev",
+			Self::Local => "local",
+		}
+	}
+
+	fn validators(self) -> &'static [&'static str] {
+		match self {
+			Self::Development => &["alice"],
+			Self::Local => &["alice", "bob", "charlie", "dave"],
+		}
+	}
+}
+
+/// A node that runs.
+pub struct Node {
+	/// The process.
+	pub process: Running,
+	/// The address of its WebSocket.
+	pub url: String,
+}
+
 /// A started chain with everything on it.
 pub struct Network {
 	/// Where everything is kept.
 	pub folder: PathBuf,
 	/// The times of the chain.
 	pub times: Times,
-	/// The node.
-	pub node: Running,
-	/// The address of the node's WebSocket.
+	/// The validators' nodes.
+	pub nodes: Vec<Node>,
+	/// The address of the first node's WebSocket.
 	pub node_url: String,
-	/// A connection to the node.
+	/// A connection to the first node.
 	pub client: ChainClient,
 	/// The settlement contract.
 	pub contract: H160,
@@ -87,16 +120,29 @@ pub fn keypair(uri: &str) -> Result<Keypair> {
 }
 
 impl Network {
-	/// Starts a development chain with these times and deploys the settlement contract. `say` hears
-	/// of every step.
+	/// Starts a chain with these times and deploys the settlement contract. `say` hears of every
+	/// step.
 	///
 	/// # Errors
 	/// When something cannot be started, with the end of its log.
-	pub async fn start(folder: &Path, times: Times, say: impl Fn(&str)) -> Result<Self> {
+	pub async fn start(
+		folder: &Path,
+		chain: Chain,
+		times: Times,
+		say: impl Fn(&str),
+	) -> Result<Self> {
 		fs::create_dir_all(folder)?;
-		let spec = write_spec(folder, times).await?;
-		say("starting a node");
-		let (node, node_url) = start_node(folder, &spec).await?;
+		let spec = write_spec(folder, chain, times).await?;
+		let mut nodes: Vec<Node> = Vec::new();
+		for validator in chain.validators() {
+			say(&format!("starting the node of {validator}"));
+			let first = match nodes.first() {
+				Some(node) => Some(listen_address(&node.url).await?),
+				None => None,
+			};
+			nodes.push(start_node(folder, &spec, validator, first).await?);
+		}
+		let node_url = nodes[0].url.clone();
 		let client = ChainClient::connect(&node_url).await?;
 
 		say("building and deploying the settlement contract");
@@ -108,7 +154,7 @@ impl Network {
 		let mut network = Self {
 			folder: folder.into(),
 			times,
-			node,
+			nodes,
 			node_url,
 			client,
 			contract: H160::zero(),
@@ -186,12 +232,17 @@ impl Network {
 		Ok(())
 	}
 
-	/// Starts an oracle as the development chain's only one.
+	/// Starts an oracle with a development key. It waits `grace_seconds` for meters that are late.
 	///
 	/// # Errors
 	/// When it does not start.
-	pub async fn start_oracle(&self, listen: &str) -> Result<(Running, String)> {
-		let data = self.folder.join("oracle");
+	pub async fn start_oracle(
+		&self,
+		name: &str,
+		listen: &str,
+		grace_seconds: u32,
+	) -> Result<(Running, String)> {
+		let data = self.folder.join(format!("oracle-{name}"));
 		let arguments = strings(&[
 			"run",
 			"--node",
@@ -203,11 +254,13 @@ impl Network {
 			"--zone",
 			&ZONE.to_string(),
 			"--dev-key",
-			"//Eve",
+			&format!("//{name}"),
+			"--grace-seconds",
+			&grace_seconds.to_string(),
 			"--registry-refresh-seconds",
 			"10",
 		]);
-		let log = self.folder.join("oracle.log");
+		let log = self.folder.join(format!("oracle-{name}.log"));
 		let mut oracle = Running::start("energy-oracle", &arguments, &log)?;
 		let url = oracle.wait_for("listening on ", START).await?;
 		// It can take readings when it has read the registry of meters.
@@ -259,17 +312,7 @@ impl Network {
 	/// # Errors
 	/// When the node does not answer, or with an error.
 	pub async fn rpc(&self, method: &str, params: Value) -> Result<Value> {
-		let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-		let mut answer: Value = reqwest::Client::new()
-			.post(self.node_url.replacen("ws://", "http://", 1))
-			.json(&question)
-			.timeout(START)
-			.send()
-			.await?
-			.json()
-			.await?;
-		ensure!(answer.get("error").is_none(), "{method}: {}", answer["error"]);
-		Ok(answer["result"].take())
+		rpc(&self.node_url, method, params).await
 	}
 
 	/// The number of the newest block.
@@ -297,12 +340,14 @@ impl Network {
 		self.homes.iter().map(account_of).collect()
 	}
 
-	/// Stops the node.
+	/// Stops the nodes.
 	///
 	/// # Errors
-	/// When it does not stop.
+	/// When one does not stop.
 	pub async fn stop(self) -> Result<()> {
-		self.node.stop(STOP).await?;
+		for node in self.nodes {
+			node.process.stop(STOP).await?;
+		}
 		Ok(())
 	}
 }
@@ -311,11 +356,41 @@ fn strings(words: &[&str]) -> Vec<String> {
 	words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// The development chain with other times.
-async fn write_spec(folder: &Path, times: Times) -> Result<PathBuf> {
-	let exported =
-		process::run("energy-node", &strings(&["export-chain-spec", "--chain", "dev"]), START)
-			.await?;
+/// Asks a node over JSON-RPC.
+///
+/// # Errors
+/// When it does not answer, or with an error.
+pub async fn rpc(node_url: &str, method: &str, params: Value) -> Result<Value> {
+	let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+	let mut answer: Value = reqwest::Client::new()
+		.post(node_url.replacen("ws://", "http://", 1))
+		.json(&question)
+		.timeout(START)
+		.send()
+		.await?
+		.json()
+		.await?;
+	ensure!(answer.get("error").is_none(), "{method}: {}", answer["error"]);
+	Ok(answer["result"].take())
+}
+
+/// Where other nodes of this machine reach a node.
+async fn listen_address(node_url: &str) -> Result<String> {
+	let addresses = rpc(node_url, "system_localListenAddresses", json!([])).await?;
+	addresses
+		.as_array()
+		.into_iter()
+		.flatten()
+		.filter_map(Value::as_str)
+		.find(|address| address.starts_with("/ip4/127.0.0.1/"))
+		.map(str::to_owned)
+		.with_context(|| format!("the node listens nowhere on this machine: {addresses}"))
+}
+
+/// A chain with other times.
+async fn write_spec(folder: &Path, chain: Chain, times: Times) -> Result<PathBuf> {
+	let arguments = strings(&["export-chain-spec", "--chain", chain.name()]);
+	let exported = process::run("energy-node", &arguments, START).await?;
 	ensure!(exported.status.success(), "no chain specification: {}", exported.stderr);
 	let mut spec: Value = serde_json::from_str(&exported.stdout)?;
 	let genesis = spec
@@ -336,25 +411,35 @@ async fn write_spec(folder: &Path, times: Times) -> Result<PathBuf> {
 	Ok(file)
 }
 
-async fn start_node(folder: &Path, spec: &Path) -> Result<(Running, String)> {
-	let arguments = strings(&[
+/// Starts the node of a validator, which knows the `first` node of its network.
+async fn start_node(
+	folder: &Path,
+	spec: &Path,
+	validator: &str,
+	first: Option<String>,
+) -> Result<Node> {
+	let mut arguments = strings(&[
 		"--chain",
 		&spec.display().to_string(),
 		"--base-path",
-		&folder.join("node").display().to_string(),
-		"--alice",
+		&folder.join(validator).display().to_string(),
+		&format!("--{validator}"),
 		"--validator",
 		"--rpc-port",
 		"0",
-		"--port",
-		"0",
+		"--listen-addr",
+		"/ip4/127.0.0.1/tcp/0",
 		"--no-telemetry",
 		"--no-prometheus",
 		"--no-mdns",
 		"--unsafe-force-node-key-generation",
 	]);
-	let mut node = Running::start("energy-node", &arguments, &folder.join("node.log"))?;
-	let addresses = node.wait_for("Running JSON-RPC server: addr=", START).await?;
+	if let Some(first) = first {
+		arguments.extend(["--bootnodes".into(), first]);
+	}
+	let log = folder.join(format!("node-{validator}.log"));
+	let mut process = Running::start("energy-node", &arguments, &log)?;
+	let addresses = process.wait_for("Running JSON-RPC server: addr=", START).await?;
 	let address = addresses.split(',').next().unwrap_or_default().trim().to_owned();
-	Ok((node, format!("ws://{address}")))
+	Ok(Node { process, url: format!("ws://{address}") })
 }

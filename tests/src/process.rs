@@ -25,6 +25,19 @@ pub fn program(name: &str) -> Result<PathBuf> {
 		.with_context(|| format!("{name} is not built; build the whole workspace"))
 }
 
+/// An empty folder beside the programs, for what a test leaves.
+///
+/// # Errors
+/// When the folder of an earlier run cannot be removed.
+pub fn fresh_folder(name: &str) -> Result<PathBuf> {
+	let folder = program("energy-node")?.with_file_name(name);
+	if folder.exists() {
+		fs::remove_dir_all(&folder)?;
+	}
+	fs::create_dir_all(&folder)?;
+	Ok(folder)
+}
+
 /// A child process that writes to a log file. It is killed when this is dropped.
 pub struct Running {
 	name: String,

@@ -18,6 +18,8 @@ pub struct SlotRecord {
 	pub cleared: Option<(u64, Option<ClearingResult>)>,
 	/// How many accounts have a position.
 	pub positions: u32,
+	/// Votes of oracles on its attestation.
+	pub votes: u32,
 	/// The block in which all meters' values were final.
 	pub measured: Option<u64>,
 	/// The blocks in which the slot was settled. More than one would be a disaster.
@@ -161,6 +163,10 @@ fn note_event(
 		("EnergyMarket", "ZoneHalted") => {
 			let (_, reason) = <(ZoneId, HaltReason)>::decode(fields)?;
 			record.halts.push(reason);
+		}
+		("Metering", "Attested") => {
+			let slot = slot(record)?;
+			record.slots.entry(slot).or_default().votes += 1;
 		}
 		("Metering", "SlotMeasured") => {
 			let slot = slot(record)?;

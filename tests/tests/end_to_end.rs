@@ -5,15 +5,15 @@
 use std::{
 	collections::BTreeMap,
 	fs,
-	path::{Path, PathBuf},
+	path::Path,
 	time::{Duration, Instant},
 };
 
 use energy_primitives::{Quality, Side, Slot, SlotState};
 use energy_system_tests::{
 	homes::{half_hours, household, HalfHour, Home, HOMES},
-	network::{keypair, Network, POCKET_MONEY, QUICK, STOP, ZONE},
-	process::program,
+	network::{keypair, Chain, Network, POCKET_MONEY, QUICK, STOP, ZONE},
+	process::fresh_folder,
 	summary::{balances, Summary, ALL_MONEY},
 	trading::{Order, Replayed, Rows},
 	watch::Watcher,
@@ -25,6 +25,8 @@ use energy_wallet::{
 use serde_json::{json, Value};
 
 const SLOTS: usize = 3;
+/// How long the oracle waits for a meter that is late, seconds.
+const GRACE: u32 = 2;
 const ROOF: usize = 0;
 const CORNER: usize = 1;
 const COTTAGE: usize = 2;
@@ -35,18 +37,6 @@ const SURPLUS_PRICE: i128 = 40_000;
 const FLOOR: u64 = 50_000;
 const TICK: u64 = 1_000;
 const TICKS: u64 = 551;
-
-/// The folder of this test's logs and summary.
-fn folder() -> PathBuf {
-	let target = program("energy-node").expect("it is built");
-	let target = target.parent().expect("the target folder");
-	let folder = target.join("end-to-end");
-	if folder.exists() {
-		fs::remove_dir_all(&folder).expect("the folder of an earlier run can be removed");
-	}
-	fs::create_dir_all(&folder).expect("a folder");
-	folder
-}
 
 /// The orders: in the second slot the roof sells more than its PV gives, and two bids have one price.
 fn orders(first: Slot, rows: &[Vec<HalfHour>]) -> Vec<Order> {
@@ -297,11 +287,13 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 		.map(|home| half_hours(&file, home.from, SLOTS).expect("the rows are there"))
 		.collect();
 
-	let network = Network::start(&folder(), QUICK, say).await.expect("the network starts");
+	let network = Network::start(&fresh_folder("end-to-end").expect("a folder"), Chain::Development, QUICK, say)
+		.await
+		.expect("the network starts");
 	let mut watcher = Watcher::start(&network.node_url).await.expect("the node streams blocks");
 	network.admit_homes().await.expect("the homes are admitted");
 	say("the homes are admitted");
-	let (oracle, oracle_url) = network.start_oracle("127.0.0.1:0").await.expect("the oracle starts");
+	let (oracle, oracle_url) = network.start_oracle("Eve", "127.0.0.1:0", GRACE).await.expect("the oracle starts");
 
 	// Orders for three slots.
 	let first = network.slot_open_for(15).await.expect("a slot");
@@ -340,7 +332,7 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 		let second = network.client.slot(ZONE, slots[1]).await.expect("a read").expect("a slot");
 		assert_ne!(second.state, SlotState::Settled, "killed too late to prove anything");
 		let listen = oracle_url.trim_start_matches("http://").to_owned();
-		let (restarted, _) = network.start_oracle(&listen).await.expect("the oracle starts again");
+		let (restarted, _) = network.start_oracle("Eve", &listen, GRACE).await.expect("the oracle starts again");
 		say("the oracle was killed and started again");
 		(restarted, refused)
 	};

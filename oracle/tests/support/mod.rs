@@ -384,6 +384,12 @@ impl Running {
 		Self::start_in(folder, chain, clock, |_| ()).await
 	}
 
+	/// Stops the oracle. Every test must: a database that is still open when the process ends brings
+	/// it down.
+	pub async fn stop(self) {
+		self.service.stop().await;
+	}
+
 	pub async fn wait_until_ready(&self) {
 		eventually("the oracle is ready", || async {
 			let answer = self.client.get(format!("{}/readyz", self.url)).send().await;

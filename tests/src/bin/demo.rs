@@ -13,7 +13,7 @@ use energy_primitives::{Side, Slot};
 use energy_system_tests::{
 	chart::{self, Column},
 	homes::{half_hours, household, HalfHour, HOMES},
-	network::{Network, QUICK, STOP, ZONE},
+	network::{Chain, Network, QUICK, STOP, ZONE},
 	summary::{balances, Summary},
 	trading::{Order, Replayed, Rows},
 	watch::{Record, SlotRecord, Watcher},
@@ -22,6 +22,8 @@ use energy_wallet::units::{format_money, format_price};
 
 /// How many slots are traded.
 const SLOTS: usize = 6;
+/// How long the oracle waits for a meter that is late, seconds.
+const GRACE: u32 = 2;
 /// How long the wallets may take to place all orders, seconds.
 const ORDERING: u64 = 25;
 /// What the roof asks at least, minor units per kWh.
@@ -83,12 +85,12 @@ async fn demo(arguments: &Arguments) -> Result<()> {
 		.map(|home| half_hours(&file, home.from, SLOTS + 1))
 		.collect::<Result<Vec<_>>>()?;
 
-	let network = Network::start(folder, QUICK, say).await?;
+	let network = Network::start(folder, Chain::Development, QUICK, say).await?;
 	let mut watcher = Watcher::start(&network.node_url).await?;
 	say("the utility admits three homes and their meters; each gets 100.00");
 	network.admit_homes().await?;
 	say("starting an oracle");
-	let (oracle, oracle_url) = network.start_oracle("127.0.0.1:0").await?;
+	let (oracle, oracle_url) = network.start_oracle("Eve", "127.0.0.1:0", GRACE).await?;
 
 	let first = network.slot_open_for(ORDERING).await?;
 	let slots: Vec<Slot> = (first.0..).take(SLOTS).map(Slot).collect();
