@@ -182,8 +182,6 @@ impl pallet_assets::Config for Runtime {
 	type CallbackHandle = ();
 	type AssetIdAllocator = ();
 	type WeightInfo = pallet_assets::weights::SubstrateWeight<Runtime>;
-	#[cfg(feature = "runtime-benchmarks")]
-	type BenchmarkHelper = ();
 }
 
 impl pallet_assets_holder::Config for Runtime {
@@ -300,7 +298,9 @@ impl pallet_settlement::Config for Runtime {
 	type Policy = ContractPolicy;
 	type Clock = EnergyMarket;
 	type PolicyWeight = PolicyWeight;
-	type PageSize = ConstU32<100>;
+	/// Even if everyone has the most meters, a page fits into the part of a block that transactions
+	/// must leave.
+	type PageSize = ConstU32<32>;
 	type MaxPending = ConstU32<512>;
 	type RetentionSlots = ConstU32<2_880>;
 	type PalletId = SettlementPalletId;
@@ -321,11 +321,6 @@ impl EnsureOrigin<RuntimeOrigin> for EnsureUtility {
 				Err(origin)
 			}
 		})
-	}
-
-	#[cfg(feature = "runtime-benchmarks")]
-	fn try_successful_origin() -> Result<RuntimeOrigin, ()> {
-		Err(())
 	}
 }
 

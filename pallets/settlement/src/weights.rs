@@ -24,6 +24,13 @@ pub trait WeightInfo {
 	fn forget_bills(n: u32) -> Weight;
 }
 
+/// The most meters of one owner.
+const METERS: u64 = 16;
+/// The slots in which a meter's line is looked for: its own, and four earlier ones for an estimate.
+const SLOTS: u64 = 5;
+/// A page of 256 lines in a proof.
+const PAGE_BYTES: u64 = 9_000;
+
 /// Reckoned weights.
 pub struct ReckonedWeight<T>(PhantomData<T>);
 
@@ -43,7 +50,12 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 		step::<T>(20, 6, 3)
 	}
 	fn ask(n: u32) -> Weight {
-		step::<T>(20, 4, 0).saturating_add(step::<T>(30, 6, 1).saturating_mul(n.into()))
+		// Where every meter's line is missing, each of the earlier slots is looked at too.
+		let pages = METERS.saturating_mul(SLOTS);
+		let position = step::<T>(10, 3, 1)
+			.saturating_add(step::<T>(20, 1, 0).saturating_mul(pages))
+			.saturating_add(Weight::from_parts(0, pages.saturating_mul(PAGE_BYTES)));
+		step::<T>(20, 4, 0).saturating_add(position.saturating_mul(n.into()))
 	}
 	fn collect(n: u32) -> Weight {
 		step::<T>(60, 6, 6).saturating_add(step::<T>(60, 6, 4).saturating_mul(n.into()))

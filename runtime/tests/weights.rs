@@ -1,0 +1,68 @@
+//! What the main steps cost, against what a block has. With `--nocapture` it prints a table.
+
+use energy_runtime::{configs::RuntimeBlockWeights, Runtime};
+use frame_support::{
+	dispatch::DispatchClass,
+	traits::Get,
+	weights::{constants::WEIGHT_REF_TIME_PER_MICROS, Weight},
+};
+use pallet_energy_market::WeightInfo as _;
+use pallet_metering::WeightInfo as _;
+use pallet_participants::WeightInfo as _;
+use pallet_settlement::WeightInfo as _;
+
+type Market = <Runtime as pallet_energy_market::Config>::WeightInfo;
+type Metering = <Runtime as pallet_metering::Config>::WeightInfo;
+type Participants = <Runtime as pallet_participants::Config>::WeightInfo;
+type Settlement = <Runtime as pallet_settlement::Config>::WeightInfo;
+
+fn print(name: &str, weight: Weight) {
+	println!(
+		"{name:<44} {:>8} us {:>9} bytes of proof",
+		weight.ref_time() / WEIGHT_REF_TIME_PER_MICROS,
+		weight.proof_size()
+	);
+}
+
+#[test]
+fn every_call_fits_into_a_block_beside_others() {
+	let limits = RuntimeBlockWeights::get();
+	let most = limits.get(DispatchClass::Normal).max_extrinsic.expect("there is a limit");
+	for (name, weight) in [
+		("participants.admit", Participants::admit()),
+		("participants.register_meter", Participants::register_meter()),
+		("metering.attest, 256 lines", Metering::attest(256)),
+		("metering.challenge, 16 readings", Metering::challenge(16)),
+		("energy_market.place", Market::place()),
+		("energy_market.cancel", Market::cancel()),
+		("energy_market.set_terms", Market::set_terms()),
+		("settlement.withdraw_fees", Settlement::withdraw_fees()),
+	] {
+		print(name, weight);
+		assert!(weight.all_lte(most), "{name} does not fit into a block");
+	}
+}
+
+#[test]
+fn every_step_of_the_market_fits_into_what_transactions_leave() {
+	let limits = RuntimeBlockWeights::get();
+	let normal = limits.get(DispatchClass::Normal).max_total.expect("there is a limit");
+	let idle = limits.max_block.saturating_sub(normal);
+	let page = <<Runtime as pallet_settlement::Config>::PageSize as Get<u32>>::get();
+	let policy = <<Runtime as pallet_settlement::Config>::PolicyWeight as Get<Weight>>::get();
+	let base = Market::work_base().saturating_add(Settlement::work_base());
+	for (name, weight) in [
+		("clearing: find the price", Market::find_price()),
+		("clearing: fill an order", Market::fill_order()),
+		("settlement: ask, a page and its contract", Settlement::ask(page).saturating_add(policy)),
+		("settlement: collect, a page", Settlement::collect(page)),
+		("settlement: pay, a page", Settlement::pay(page)),
+	] {
+		print(name, weight);
+		let all = base
+			.saturating_add(Market::look_at_book())
+			.saturating_add(Settlement::look_at_job())
+			.saturating_add(weight);
+		assert!(all.ref_time() <= idle.ref_time(), "{name} waits for an empty block");
+	}
+}
