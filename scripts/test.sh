@@ -7,3 +7,9 @@ scripts/setup.sh
 scripts/build.sh
 (cd contracts && env -u CARGO_TARGET_DIR CARGO_TARGET_DIR="$CARGO_TARGET_DIR/contracts-host" cargo test --locked --quiet)
 cargo test "${cargo_selection[@]}"
+cargo test --release --locked --workspace --doc
+# The benchmarks, each once, as tests. They need other features of the SDK, hence a folder of their own.
+pallets=(participants metering energy-market settlement)
+env CARGO_TARGET_DIR="$CARGO_TARGET_DIR/benchmarks" SKIP_WASM_BUILD=1 CARGO_PROFILE_DEV_DEBUG=0 \
+	cargo test --locked --quiet --lib "${pallets[@]/#/--package=pallet-}" \
+	--features "$(printf 'pallet-%s/runtime-benchmarks,' "${pallets[@]}")"
