@@ -6,7 +6,8 @@ scripts/setup.sh
 . scripts/env.sh
 scripts/build.sh
 (cd contracts && env -u CARGO_TARGET_DIR CARGO_TARGET_DIR="$CARGO_TARGET_DIR/contracts-host" cargo test --locked --quiet)
-cargo test "${cargo_selection[@]}"
+# Tests that are ignored need the real household's file.
+cargo test "${cargo_selection[@]}" -- ${ENERGY_DATA_DIR:+--include-ignored}
 cargo test --release --locked --workspace --doc
 # The benchmarks, each once, as tests. They need other features of the SDK, hence a folder of their own.
 pallets=(participants metering energy-market settlement)

@@ -25,7 +25,7 @@ impl SubstrateCli for Cli {
 	}
 
 	fn author() -> String {
-		env!("CARGO_PKG_AUTHORS").into()
+		"the developers of the energy chain".into()
 	}
 
 	fn support_url() -> String {
@@ -40,8 +40,11 @@ impl SubstrateCli for Cli {
 		Ok(Box::new(match id {
 			"" | "dev" => chain_spec::development()?,
 			"local" => chain_spec::local()?,
-			path => chain_spec::ChainSpec::from_json_file(PathBuf::from(path))
-				.map_err(|error| format!("{path} is neither dev, local nor a file of a chain: {error}"))?,
+			path => {
+				chain_spec::ChainSpec::from_json_file(PathBuf::from(path)).map_err(|error| {
+					format!("{path} is neither dev, local nor a file of a chain: {error}")
+				})?
+			}
 		}))
 	}
 }
@@ -52,28 +55,22 @@ pub fn run() -> sc_cli::Result<()> {
 	match &cli.subcommand {
 		None => run_node(&cli),
 		Some(Subcommand::Key(command)) => command.run(&cli),
-		Some(Subcommand::ExportChainSpec(command)) => {
-			command.run(cli.load_spec(&command.chain)?)
-		}
-		Some(Subcommand::CheckBlock(command)) => {
-			cli.create_runner(command)?.async_run(|config| {
-				let PartialComponents { client, task_manager, import_queue, .. } =
-					service::new_partial(&config)?;
-				Ok((command.run(client, import_queue), task_manager))
-			})
-		}
+		Some(Subcommand::ExportChainSpec(command)) => command.run(cli.load_spec(&command.chain)?),
+		Some(Subcommand::CheckBlock(command)) => cli.create_runner(command)?.async_run(|config| {
+			let PartialComponents { client, task_manager, import_queue, .. } =
+				service::new_partial(&config)?;
+			Ok((command.run(client, import_queue), task_manager))
+		}),
 		Some(Subcommand::ExportBlocks(command)) => {
 			cli.create_runner(command)?.async_run(|config| {
 				let PartialComponents { client, task_manager, .. } = service::new_partial(&config)?;
 				Ok((command.run(client, config.database), task_manager))
 			})
 		}
-		Some(Subcommand::ExportState(command)) => {
-			cli.create_runner(command)?.async_run(|config| {
-				let PartialComponents { client, task_manager, .. } = service::new_partial(&config)?;
-				Ok((command.run(client, config.chain_spec), task_manager))
-			})
-		}
+		Some(Subcommand::ExportState(command)) => cli.create_runner(command)?.async_run(|config| {
+			let PartialComponents { client, task_manager, .. } = service::new_partial(&config)?;
+			Ok((command.run(client, config.chain_spec), task_manager))
+		}),
 		Some(Subcommand::ImportBlocks(command)) => {
 			cli.create_runner(command)?.async_run(|config| {
 				let PartialComponents { client, task_manager, import_queue, .. } =

@@ -2,15 +2,15 @@
 //! `energy` namespace.
 //!
 //! Energy is in Wh, money in minor units of the settlement currency, prices in minor units per kWh,
-//! times in seconds since 1970. Lists come in pages of at most 256 entries; `from` is where the
-//! next page begins. Every method takes a block hash as its last, optional parameter; without it,
+//! times in seconds since 1970. Orders and positions come in pages of at most 256 entries; `from` is
+//! where the next page begins. Every method takes a block hash as its last, optional parameter; without it,
 //! the best block answers.
 
 use crate::service::{FullClient, Pool};
 use energy_primitives::{
 	api::{
-		AttestedPage, Clock, DepthLevel, EnergyApi as _, OpenOrder, ParticipantSummary, SlotSummary,
-		ZoneSummary,
+		AttestedPage, Clock, DepthLevel, EnergyApi as _, OpenOrder, ParticipantSummary,
+		SlotSummary, ZoneSummary,
 	},
 	AccountId, Bill, OrderIndex, Position, Slot, ZoneId,
 };

@@ -25,8 +25,15 @@ fn specification(chain: &str) -> Value {
 fn help_names_every_command() {
 	let help = text(&node(&["--help"]).stdout);
 	for command in [
-		"key", "export-chain-spec", "check-block", "export-blocks", "export-state", "import-blocks",
-		"purge-chain", "revert", "chain-info",
+		"key",
+		"export-chain-spec",
+		"check-block",
+		"export-blocks",
+		"export-state",
+		"import-blocks",
+		"purge-chain",
+		"revert",
+		"chain-info",
 	] {
 		assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
 	}
@@ -54,5 +61,9 @@ fn local_chain_has_four_validators_two_of_three_oracles_and_no_superuser() {
 fn unknown_chain_is_refused_with_what_would_do() {
 	let output = node(&["export-chain-spec", "--chain", "nowhere"]);
 	assert!(!output.status.success());
-	assert!(text(&output.stderr).contains("neither dev, local nor a file"), "{}", text(&output.stderr));
+	assert!(
+		text(&output.stderr).contains("neither dev, local nor a file"),
+		"{}",
+		text(&output.stderr)
+	);
 }

@@ -1,9 +1,8 @@
 //! What the chain answers without a transaction.
 
 use crate::{
-	configs::SettlementCurrency,
-	AccountId, Assets, AssetsHolder, Aura, Balance, Block, EnergyMarket, Executive,
-	Grandpa, InherentDataExt, Metering, Nonce, Participants, Runtime,
+	configs::SettlementCurrency, AccountId, Assets, AssetsHolder, Aura, Balance, Block,
+	EnergyMarket, Executive, Grandpa, InherentDataExt, Metering, Nonce, Participants, Runtime,
 	RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, VERSION,
 };
 use alloc::vec::Vec;
@@ -13,7 +12,7 @@ use energy_primitives::{
 		PAGE_LIMIT,
 	},
 	Bill, ClearedMarket, Meter, MeterId, MeterIndex, MeteredEnergy, Meters, OrderIndex,
-	Participants as _, Position, Role, Slot, SlotClock, ZoneId, SETTLEMENT_ASSET,
+	Participants as _, Position, Slot, SlotClock, ZoneId, SETTLEMENT_ASSET,
 };
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
@@ -214,22 +213,11 @@ impl_runtime_apis! {
 			})
 		}
 		fn participant(account: AccountId) -> Option<ParticipantSummary> {
-			let zone = Participants::zone_of(&account)?;
-			let roles: Vec<Role> = [
-				Role::Prosumer,
-				Role::Aggregator,
-				Role::Utility,
-				Role::Oracle,
-				Role::Regulator,
-				Role::PaymentAgent,
-			]
-			.into_iter()
-			.filter(|role| Participants::has_role(&account, *role))
-			.collect();
+			let participant = pallet_participants::ParticipantsOf::<Runtime>::get(&account)?;
 			Some(ParticipantSummary {
-				roles: energy_primitives::Roles::of(&roles),
-				zone,
-				active: Participants::is_active(&account),
+				roles: participant.roles,
+				zone: participant.zone,
+				active: participant.status.can_act(),
 			})
 		}
 		fn money(account: AccountId) -> (Balance, Balance) {
@@ -271,7 +259,7 @@ impl_runtime_apis! {
 		}
 		fn positions(zone: ZoneId, slot: Slot, from: u32) -> Vec<Position<AccountId>> {
 			(from..from.saturating_add(PAGE_LIMIT))
-				.map_while(|index| {
+				.filter_map(|index| {
 					<EnergyMarket as ClearedMarket<AccountId>>::position(zone, slot, index)
 				})
 				.collect()

@@ -2,10 +2,10 @@
 
 use crate::{
 	policy::ContractPolicy, AccountId, Assets, AssetsHolder, Aura, Balance, Balances, Block,
-	BlockNumber, EnergyMarket, Metering, Nonce, PalletInfo, Participants, Runtime,
-	RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
-	RuntimeVersion, Session, SessionKeys, Settlement, System, Timestamp, DAYS,
-	HOURS, MILLISECONDS_PER_BLOCK, MILLI_UNIT, UNIT, VERSION,
+	BlockNumber, EnergyMarket, Metering, Nonce, PalletInfo, Participants, Runtime, RuntimeCall,
+	RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
+	RuntimeVersion, Session, SessionKeys, Settlement, System, Timestamp, DAYS, HOURS,
+	MILLISECONDS_PER_BLOCK, MILLI_UNIT, UNIT, VERSION,
 };
 use energy_primitives::{Participants as _, Role, SETTLEMENT_ASSET};
 use frame_support::{
@@ -14,7 +14,8 @@ use frame_support::{
 	parameter_types,
 	traits::{
 		fungible::ItemOf, AsEnsureOriginWithArg, ConstBool, ConstU128, ConstU16, ConstU32,
-		ConstU64, ConstU8, Contains, EitherOfDiverse, EnsureOrigin, NeverEnsureOrigin, VariantCountOf,
+		ConstU64, ConstU8, Contains, EitherOfDiverse, EnsureOrigin, NeverEnsureOrigin,
+		VariantCountOf,
 	},
 	weights::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS, WEIGHT_REF_TIME_PER_SECOND},

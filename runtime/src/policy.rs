@@ -3,9 +3,7 @@
 use crate::{AccountId, Revive, Runtime, RuntimeOrigin};
 use alloc::vec::Vec;
 use energy_primitives::{CashFlow, MarketTerms, PolicyError, PolicyQuestion, SettlementPolicy};
-use frame_support::{
-	storage::{with_transaction, TransactionOutcome},
-};
+use frame_support::storage::{with_transaction, TransactionOutcome};
 use pallet_revive::{
 	precompiles::alloy::{self, sol_types::SolCall},
 	ExecConfig, TransactionLimits,

@@ -33,7 +33,11 @@ pub fn text(columns: &[Column]) -> String {
 		for slot in columns {
 			let filled = |wh: u64, sign: &'static str| {
 				// A bar that is not empty shows.
-				if (wh * HEIGHT).div_ceil(top) >= row { sign } else { "  " }
+				if (wh * HEIGHT).div_ceil(top) >= row {
+					sign
+				} else {
+					"  "
+				}
 			};
 			let _ = write!(line, "  {}{}  ", filled(slot.load_wh, "██"), filled(slot.pv_wh, "▒▒"));
 		}
@@ -137,7 +141,11 @@ mod tests {
 	#[test]
 	fn text_has_bars_of_the_right_height() {
 		let chart = text(&COLUMNS);
-		assert_eq!(chart.matches("██").count(), 8 + 1, "the largest fills the height, and the legend");
+		assert_eq!(
+			chart.matches("██").count(),
+			8 + 1,
+			"the largest fills the height, and the legend"
+		);
 		assert_eq!(chart.matches("▒▒").count(), 1 + 1);
 		assert!(chart.contains("0.180"));
 	}

@@ -1,6 +1,9 @@
 //! Three homes out of one real household's file.
 
-use std::path::Path;
+use std::{
+	fmt::Write,
+	path::{Path, PathBuf},
+};
 
 use anyhow::{ensure, Context, Result};
 
@@ -19,12 +22,7 @@ pub struct Home {
 
 /// One home with PV around noon of a sunny winter day, and two in quiet nights.
 pub const HOMES: [Home; 3] = [
-	Home {
-		name: "roof",
-		meter: "ROOF-0001",
-		meter_seed: [11; 32],
-		from: "2011-07-29 10:30:00",
-	},
+	Home { name: "roof", meter: "ROOF-0001", meter_seed: [11; 32], from: "2011-07-29 10:30:00" },
 	Home {
 		name: "corner",
 		meter: "CORNER-0002",
@@ -87,17 +85,39 @@ pub fn half_hours(file: &Path, from: &str, count: usize) -> Result<Vec<HalfHour>
 	anyhow::bail!("{} has not {count} rows from {from} on", file.display())
 }
 
-/// The folder with the household's file: `ENERGY_DATA_DIR`.
+/// The file of the household: the real one in the folder `ENERGY_DATA_DIR`, or, where the variable is
+/// not set, smooth made-up half-hours, which are written to `folder`.
 ///
 /// # Errors
-/// When the variable is not set or the file is not there.
-pub fn household() -> Result<std::path::PathBuf> {
-	let folder = std::env::var_os("ENERGY_DATA_DIR").context(
-		"set ENERGY_DATA_DIR to the folder with ausgrid-customer12-2011-2012.csv",
-	)?;
-	let file = Path::new(&folder).join("ausgrid-customer12-2011-2012.csv");
+/// When the variable is set and the file is not there.
+pub fn household(folder: &Path) -> Result<PathBuf> {
+	let Some(data) = std::env::var_os("ENERGY_DATA_DIR") else {
+		println!("note: ENERGY_DATA_DIR is not set; the half-hours of the homes are made up");
+		let file = folder.join("household.csv");
+		std::fs::write(&file, made_up()?)?;
+		return Ok(file);
+	};
+	let file = Path::new(&data).join("ausgrid-customer12-2011-2012.csv");
 	ensure!(file.is_file(), "there is no {}", file.display());
 	Ok(file)
+}
+
+/// Sun from ten to four, and a load that is the same everywhere.
+fn made_up() -> Result<String> {
+	let mut text = String::from("time,consumption,generation\n");
+	for home in &HOMES {
+		let (date, time) = home.from.split_once(' ').context("a time")?;
+		let begin = time[..2].parse::<usize>()? * 60 + time[3..5].parse::<usize>()?;
+		for row in 0..16 {
+			let moment = begin + 30 * row;
+			let is_sunny = (10 * 60..16 * 60).contains(&moment);
+			let pv_wh = if is_sunny { 600 + 30 * (row % 3) } else { 0 };
+			let load_wh = 200 + 20 * (row % 4);
+			let (hour, minute) = (moment / 60, moment % 60);
+			let _ = writeln!(text, "{date} {hour:02}:{minute:02}:00,0.{load_wh:03},0.{pv_wh:03}");
+		}
+	}
+	Ok(text)
 }
 
 #[cfg(test)]
@@ -105,10 +125,23 @@ mod tests {
 	use super::*;
 
 	#[test]
+	fn made_up_household_has_the_rows_of_every_home() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let file = folder.path().join("home.csv");
+		std::fs::write(&file, made_up().expect("half-hours")).expect("written");
+		for home in &HOMES {
+			let rows = half_hours(&file, home.from, 8).expect("the rows are there");
+			assert_eq!(home.name == "roof", rows.iter().all(|row| row.export_wh() > 0));
+			assert_eq!(home.name != "roof", rows.iter().all(|row| row.import_wh() > 0));
+		}
+	}
+
+	#[test]
 	fn half_hours_are_read_from_a_time_on_and_rounded() {
 		let folder = tempfile::tempdir().expect("a folder");
 		let file = folder.path().join("home.csv");
-		let text = ",GC,GG\n2011-01-01 00:00:00,0.1,0\n2011-01-01 00:30:00,0.48200000000000004,0.0\n\
+		let text =
+			",GC,GG\n2011-01-01 00:00:00,0.1,0\n2011-01-01 00:30:00,0.48200000000000004,0.0\n\
 		            2011-01-01 01:00:00,0.1,0.3\n";
 		std::fs::write(&file, text).expect("written");
 		let rows = half_hours(&file, "2011-01-01 00:30:00", 2).expect("two rows");

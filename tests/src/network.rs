@@ -161,7 +161,13 @@ impl Network {
 			homes,
 		};
 		let deployed = network
-			.wallet(&["admin", "deploy-contract", &blob.display().to_string(), "--dev-key", "//Alice"])
+			.wallet(&[
+				"admin",
+				"deploy-contract",
+				&blob.display().to_string(),
+				"--dev-key",
+				"//Alice",
+			])
 			.await?;
 		network.contract = deployed["contract"]
 			.as_str()

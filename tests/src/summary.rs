@@ -84,7 +84,8 @@ impl Summary {
 		replays: &[Replayed],
 		seconds: f64,
 	) -> Result<Self> {
-		let version = process::run("energy-node", &["--version".into()], crate::network::STOP).await?;
+		let version =
+			process::run("energy-node", &["--version".into()], crate::network::STOP).await?;
 		let page_size = network
 			.client
 			.constant("Settlement", "PageSize")

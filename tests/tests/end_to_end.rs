@@ -249,7 +249,8 @@ async fn bad_readings_are_refused(
 	assert!(unknown.reasons[0].contains("unknown-meter"), "{:?}", unknown.reasons);
 
 	let long_ago = Slot(past.0 - 90_000 / QUICK.slot);
-	let stale = network.replay(corner, &corner_key, oracle, one(long_ago), true).await.expect("runs");
+	let stale =
+		network.replay(corner, &corner_key, oracle, one(long_ago), true).await.expect("runs");
 	assert!(stale.reasons[0].contains("stale"), "{:?}", stale.reasons);
 
 	let far_ahead = Slot(past.0 + 4_000 / QUICK.slot);
@@ -281,19 +282,20 @@ async fn bad_readings_are_refused(
 async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 	let begun = Instant::now();
 	let say = |what: &str| eprintln!("[{:5.1} s] {what}", begun.elapsed().as_secs_f64());
-	let file = household().expect("the real household");
+	let folder = fresh_folder("end-to-end").expect("a folder");
+	let file = household(&folder).expect("the household");
 	let rows: Vec<Vec<HalfHour>> = HOMES
 		.iter()
 		.map(|home| half_hours(&file, home.from, SLOTS).expect("the rows are there"))
 		.collect();
 
-	let network = Network::start(&fresh_folder("end-to-end").expect("a folder"), Chain::Development, QUICK, say)
-		.await
-		.expect("the network starts");
+	let network =
+		Network::start(&folder, Chain::Development, QUICK, say).await.expect("the network starts");
 	let mut watcher = Watcher::start(&network.node_url).await.expect("the node streams blocks");
 	network.admit_homes().await.expect("the homes are admitted");
 	say("the homes are admitted");
-	let (oracle, oracle_url) = network.start_oracle("Eve", "127.0.0.1:0", GRACE).await.expect("the oracle starts");
+	let (oracle, oracle_url) =
+		network.start_oracle("Eve", "127.0.0.1:0", GRACE).await.expect("the oracle starts");
 
 	// Orders for three slots.
 	let first = network.slot_open_for(15).await.expect("a slot");
@@ -332,7 +334,8 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 		let second = network.client.slot(ZONE, slots[1]).await.expect("a read").expect("a slot");
 		assert_ne!(second.state, SlotState::Settled, "killed too late to prove anything");
 		let listen = oracle_url.trim_start_matches("http://").to_owned();
-		let (restarted, _) = network.start_oracle("Eve", &listen, GRACE).await.expect("the oracle starts again");
+		let (restarted, _) =
+			network.start_oracle("Eve", &listen, GRACE).await.expect("the oracle starts again");
 		say("the oracle was killed and started again");
 		(restarted, refused)
 	};
@@ -349,9 +352,9 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 
 	let record = watcher
 		.wait_until("the settlement of all slots", Duration::from_secs(180), |record| {
-			slots.iter().all(|slot| {
-				record.slots.get(slot).is_some_and(|slot| !slot.settled.is_empty())
-			})
+			slots
+				.iter()
+				.all(|slot| record.slots.get(slot).is_some_and(|slot| !slot.settled.is_empty()))
 		})
 		.await
 		.expect("all slots are settled");
@@ -372,9 +375,8 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 			.map(|order| (order.side, order.price, order.energy_wh, order.home))
 			.collect();
 		book.sort_by_key(|(side, .., home)| {
-			let arrived = |order: &OrderPlaced| {
-				order.side == *side && order.account == accounts[*home]
-			};
+			let arrived =
+				|order: &OrderPlaced| order.side == *side && order.account == accounts[*home];
 			seen.orders.iter().position(arrived).expect("the order is in the book")
 		});
 		let expected = expected(&book);
@@ -434,8 +436,16 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 		let slot = slots[1].to_string();
 		let bill = network
 			.wallet(&[
-				"bill", "--zone", &ZONE.to_string(), "--slot", &slot, "--address", &address,
-				"--verify", "--oracle", &oracle_url,
+				"bill",
+				"--zone",
+				&ZONE.to_string(),
+				"--slot",
+				&slot,
+				"--address",
+				&address,
+				"--verify",
+				"--oracle",
+				&oracle_url,
 			])
 			.await
 			.unwrap_or_else(|error| panic!("the bill of {}: {error:#}", home.name));
@@ -450,10 +460,8 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 	}
 
 	// The namespace of the node answers the same.
-	let slot = network
-		.rpc("energy_slot", json!([ZONE.0, slots[0].0]))
-		.await
-		.expect("energy_slot answers");
+	let slot =
+		network.rpc("energy_slot", json!([ZONE.0, slots[0].0])).await.expect("energy_slot answers");
 	assert_eq!(slot["state"], "settled");
 	for (method, arguments) in [
 		("energy_depth", json!([ZONE.0, slots[0].0])),

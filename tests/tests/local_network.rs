@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// Lets the meters of all homes report one slot that is over.
 async fn report(network: &Network, oracle_url: &str, slot: Slot) {
-	let file = household().expect("the real household");
+	let file = household(&network.folder).expect("the household");
 	for home in &HOMES {
 		let rows = Rows { file: &file, from: home.from, count: 1, first_slot: slot };
 		let key = network.meter_key_file(home);
@@ -52,7 +52,8 @@ async fn four_validators_finalise_what_two_of_three_oracles_attest() {
 		.wait_until("the end of the slot", LIMIT, |record| record.finalized > 0)
 		.await
 		.expect("blocks are finalized");
-	while network.client.clock().await.expect("a clock").now_seconds < slot.end_seconds(TIMES.slot) {
+	while network.client.clock().await.expect("a clock").now_seconds < slot.end_seconds(TIMES.slot)
+	{
 		let block = watcher.record().finalized;
 		watcher
 			.wait_until("a block", LIMIT, |record| record.finalized > block)

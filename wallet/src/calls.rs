@@ -72,12 +72,12 @@ pub fn halt(zone: ZoneId) -> Call {
 	Call::new("EnergyMarket", "halt", zone)
 }
 
-/// Lets a zone's market go on. The council.
+/// Lets a zone's market go on. The regulator or the council.
 pub fn resume(zone: ZoneId) -> Call {
 	Call::new("EnergyMarket", "resume", zone)
 }
 
-/// Names the oracles of a zone and how many must agree. The zone's utility or the council.
+/// Names the oracles of a zone and how many must agree. The council.
 pub fn set_oracles(zone: ZoneId, members: &[AccountId], threshold: u32) -> Call {
 	Call::new("Metering", "set_group", (zone, members, threshold))
 }

@@ -14,8 +14,20 @@ mod help {
 	fn help_names_every_command_and_explains_the_status() {
 		let help = Wallet::new().run("--help").ok();
 		for command in [
-			"key", "balance", "clock", "zone", "market", "bid", "ask", "cancel", "orders", "positions",
-			"meters", "bill", "send", "admin",
+			"key",
+			"balance",
+			"clock",
+			"zone",
+			"market",
+			"bid",
+			"ask",
+			"cancel",
+			"orders",
+			"positions",
+			"meters",
+			"bill",
+			"send",
+			"admin",
 		] {
 			assert!(help.out.contains(&format!("\n  {command} ")), "{command}: {}", help.out);
 		}
@@ -26,26 +38,58 @@ mod help {
 	fn help_of_every_command_is_there() {
 		let wallet = Wallet::new();
 		for line in [
-			"key new", "key import", "key list", "key show", "key export", "balance", "clock", "zone",
-			"market", "bid", "ask", "cancel", "orders", "positions", "meters", "bill", "send",
-			"admin admit", "admin suspend", "admin reinstate", "admin remove", "admin register-zone",
-			"admin register-meter", "admin rotate-meter-key", "admin set-terms",
-			"admin deploy-contract", "admin set-policy", "admin resume", "admin halt",
+			"key new",
+			"key import",
+			"key list",
+			"key show",
+			"key export",
+			"balance",
+			"clock",
+			"zone",
+			"market",
+			"bid",
+			"ask",
+			"cancel",
+			"orders",
+			"positions",
+			"meters",
+			"bill",
+			"send",
+			"admin admit",
+			"admin suspend",
+			"admin reinstate",
+			"admin remove",
+			"admin register-zone",
+			"admin register-meter",
+			"admin rotate-meter-key",
+			"admin set-terms",
+			"admin deploy-contract",
+			"admin set-policy",
+			"admin resume",
+			"admin halt",
 			"admin set-oracles",
 		] {
 			let help = wallet.run(&format!("{line} --help")).ok();
 			assert!(help.out.contains("Usage: energy-wallet"), "{line}");
-			assert!(help
-				.out
-				.lines()
-				.filter(|text| !text.starts_with("Usage:"))
-				.all(|text| text.chars().count() <= 100), "{line}");
+			assert!(
+				help.out
+					.lines()
+					.filter(|text| !text.starts_with("Usage:"))
+					.all(|text| text.chars().count() <= 100),
+				"{line}"
+			);
 		}
 	}
 
 	#[test]
 	fn help_of_an_order_explains_what_is_held() {
-		Wallet::new().run("bid --help").ok().says(&["held until", "+N", "0.25", "in-block", "finalized"]);
+		Wallet::new().run("bid --help").ok().says(&[
+			"is held",
+			"+N",
+			"0.25",
+			"in-block",
+			"finalized",
+		]);
 	}
 
 	#[test]
@@ -87,9 +131,11 @@ mod usage {
 	#[test]
 	fn error_says_what_is_wrong_with_a_value() {
 		let wallet = Wallet::new();
-		wallet
-			.run("bid --slot +1 --price 0,25 --kwh 1")
-			.fails_with(&["0,25", "plain decimal number", "no comma"]);
+		wallet.run("bid --slot +1 --price 0,25 --kwh 1").fails_with(&[
+			"0,25",
+			"plain decimal number",
+			"no comma",
+		]);
 		wallet.run("bid --slot +1 --price 0.25 --kwh 0.0001").fails_with(&["0.001 kWh"]);
 		wallet.run("bid --slot soon --price 0.25 --kwh 1").fails_with(&["+4 for the fourth"]);
 		wallet
@@ -114,10 +160,8 @@ mod keys {
 		assert!(!wallet.run("key export home").ok().out.contains(&words));
 
 		let path = wallet.write("words", &words);
-		let again = wallet
-			.unlocked(&format!("key import again --mnemonic-file {path} --json"))
-			.ok()
-			.json();
+		let again =
+			wallet.unlocked(&format!("key import again --mnemonic-file {path} --json")).ok().json();
 		assert_eq!(again["address"], made["address"]);
 		assert_eq!(again["mnemonic"], serde_json::Value::Null);
 	}
@@ -239,7 +283,12 @@ mod errors {
 	fn error_says_that_no_node_answers_and_what_to_do() {
 		let wallet = Wallet::new();
 		let run = wallet.run(&format!("balance --address {ALICE}"));
-		run.fails_with(&["no node answers at ws://127.0.0.1:1", "refused", "--node", "ENERGY_NODE"]);
+		run.fails_with(&[
+			"no node answers at ws://127.0.0.1:1",
+			"refused",
+			"--node",
+			"ENERGY_NODE",
+		]);
 		wallet
 			.run(&format!("balance --address {ALICE} --node http://127.0.0.1:1"))
 			.fails_with(&["is not the address of a node", "ws://127.0.0.1:9944"]);
@@ -269,7 +318,8 @@ mod errors {
 
 	#[test]
 	fn development_key_signs_with_a_warning() {
-		let run = Wallet::new().run("bid --zone 1 --slot +4 --kwh 1 --price 0.25 --dev-key //Alice");
+		let run =
+			Wallet::new().run("bid --zone 1 --slot +4 --kwh 1 --price 0.25 --dev-key //Alice");
 		run.fails_with(&["warning: //Alice is a development key", "no node answers"]);
 	}
 

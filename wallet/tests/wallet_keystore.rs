@@ -3,7 +3,9 @@
 use energy_wallet::{
 	address,
 	client::account_of,
-	keystore::{decrypt, encrypt, new_mnemonic, Keystore, KeystoreError, MnemonicLength, SecretKey},
+	keystore::{
+		decrypt, encrypt, new_mnemonic, Keystore, KeystoreError, MnemonicLength, SecretKey,
+	},
 };
 use serde_json::Value;
 use subxt_signer::{polkadot_js_compat::decrypt_json, sr25519::Keypair, SecretUri};
@@ -103,10 +105,7 @@ mod tampering {
 
 	#[test]
 	fn file_does_not_open_when_the_passphrase_is_wrong() {
-		assert!(matches!(
-			decrypt(OF_POLKADOT_JS, "whoisbob"),
-			Err(KeystoreError::WrongPassphrase)
-		));
+		assert!(matches!(decrypt(OF_POLKADOT_JS, "whoisbob"), Err(KeystoreError::WrongPassphrase)));
 	}
 
 	/// Flips one bit at a time: in the salt, the numbers of scrypt, the nonce, the sealed key.
@@ -144,7 +143,8 @@ mod tampering {
 		empty["encoded"] = "".into();
 		let mut ed25519 = file();
 		ed25519["encoding"]["content"] = serde_json::json!(["pkcs8", "ed25519"]);
-		for text in [short.to_string(), empty.to_string(), ed25519.to_string(), "{}".into(), "".into()]
+		for text in
+			[short.to_string(), empty.to_string(), ed25519.to_string(), "{}".into(), "".into()]
 		{
 			assert!(
 				matches!(decrypt(&text, "whoisalice"), Err(KeystoreError::NotAKeyFile { .. })),
@@ -256,7 +256,8 @@ mod mnemonic {
 
 	#[test]
 	fn words_are_refused_when_one_is_wrong() {
-		for wrong in [PHRASE.replace("walk", "talk"), PHRASE.replace(" walk", ""), "one two".into()] {
+		for wrong in [PHRASE.replace("walk", "talk"), PHRASE.replace(" walk", ""), "one two".into()]
+		{
 			assert!(
 				matches!(SecretKey::from_uri(&wrong), Err(KeystoreError::InvalidSecret { .. })),
 				"{wrong}"

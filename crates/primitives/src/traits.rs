@@ -6,7 +6,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use sp_core::H160;
-use sp_runtime::{DispatchError, DispatchResult};
+use sp_runtime::DispatchResult;
 use wia_ene_014::canonical::DeviceKey;
 
 /// Who takes part. Given by `participants`.
@@ -111,12 +111,4 @@ pub trait SettlementPolicy {
 		terms: &MarketTerms,
 		page: &[PolicyQuestion],
 	) -> Result<Vec<CashFlow>, PolicyError>;
-}
-
-/// The settlement currency as the pallets use it: amounts of one asset.
-pub trait SettlementCurrency<AccountId> {
-	/// What the account can spend.
-	fn balance(who: &AccountId) -> Balance;
-	/// Moves money; the receiving account may be new.
-	fn transfer(from: &AccountId, to: &AccountId, amount: Balance) -> Result<(), DispatchError>;
 }

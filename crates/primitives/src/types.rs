@@ -238,6 +238,7 @@ pub struct Meter<AccountId> {
 	Serialize,
 	Deserialize,
 )]
+#[serde(rename_all = "camelCase")]
 pub struct Measured {
 	/// Energy taken from the grid, Wh.
 	pub import_wh: u64,
@@ -262,6 +263,7 @@ pub struct Measured {
 	Serialize,
 	Deserialize,
 )]
+#[serde(rename_all = "camelCase")]
 pub struct MeterValue {
 	/// Which meter of the zone.
 	#[codec(compact)]
@@ -291,6 +293,7 @@ pub struct MeterValue {
 	Serialize,
 	Deserialize,
 )]
+#[serde(rename_all = "camelCase")]
 pub enum MeteringStatus {
 	/// Readings are still being attested, or may still be disputed.
 	Pending,

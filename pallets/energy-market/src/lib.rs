@@ -101,7 +101,7 @@ pub mod pallet {
 		type OnCleared: OnCleared;
 		/// The clock of the chain.
 		type Time: UnixTime;
-		/// The council: sets terms and resumes markets.
+		/// The council: may set terms, halt and resume markets, as others may where they are named.
 		type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 		/// The most prices a market may have.
 		#[pallet::constant]

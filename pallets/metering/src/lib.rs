@@ -115,7 +115,7 @@ pub mod pallet {
 
 	#[pallet::config]
 	pub trait Config: frame_system::Config {
-		/// Names oracles and sets times. Given by the runtime: a majority of the council. Whoever
+		/// Names oracles and sets times. Given by the runtime: the council. Whoever
 		/// holds it decides what was measured.
 		type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 

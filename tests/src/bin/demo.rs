@@ -75,10 +75,9 @@ async fn demo(arguments: &Arguments) -> Result<()> {
 	let folder = &folder.canonicalize()?;
 
 	// A home knows its last half-hour and expects the next to be like it.
-	let file = match (&arguments.household, household()) {
-		(Some(file), _) => file.clone(),
-		(None, Ok(file)) => file,
-		(None, Err(reason)) => made_up_household(folder, &reason)?,
+	let file = match &arguments.household {
+		Some(file) => file.clone(),
+		None => household(folder)?,
 	};
 	let rows = HOMES
 		.iter()
@@ -104,14 +103,15 @@ async fn demo(arguments: &Arguments) -> Result<()> {
 
 	say(&format!("the meters report; a slot lasts {} s", QUICK.slot));
 	let second_rows = second_rows(&file)?;
-	let meters = futures::future::try_join_all(HOMES.iter().zip(&second_rows).map(|(home, from)| {
-		let key = network.meter_key_file(home);
-		let (network, oracle_url, file) = (&network, &oracle_url, &file);
-		async move {
-			let rows = Rows { file, from, count: SLOTS, first_slot: first };
-			network.replay(home, &key, oracle_url, rows, false).await
-		}
-	}));
+	let meters =
+		futures::future::try_join_all(HOMES.iter().zip(&second_rows).map(|(home, from)| {
+			let key = network.meter_key_file(home);
+			let (network, oracle_url, file) = (&network, &oracle_url, &file);
+			async move {
+				let rows = Rows { file, from, count: SLOTS, first_slot: first };
+				network.replay(home, &key, oracle_url, rows, false).await
+			}
+		}));
 	let market = follow(&mut watcher, &slots, &say);
 	let (replays, record): (Vec<Replayed>, _) = futures::future::try_join(meters, market).await?;
 
@@ -120,8 +120,9 @@ async fn demo(arguments: &Arguments) -> Result<()> {
 	std::fs::write(folder.join("chart.svg"), picture)?;
 	for (home, account) in HOMES.iter().zip(network.home_accounts()) {
 		// The last slot in which the home took part.
-		let took_part =
-			|slot: &&Slot| record.slots.get(slot).is_some_and(|seen| seen.bills.contains_key(&account));
+		let took_part = |slot: &&Slot| {
+			record.slots.get(slot).is_some_and(|seen| seen.bills.contains_key(&account))
+		};
 		match slots.iter().rev().find(took_part) {
 			Some(slot) => print_bill(&network, home.name, &oracle_url, *slot).await?,
 			None => println!("--- the wallet of {}: no bill, it took no part", home.name),
@@ -186,11 +187,7 @@ fn second_rows(file: &Path) -> Result<Vec<String>> {
 }
 
 /// Tells what happens to the slots until all are settled.
-async fn follow(
-	watcher: &mut Watcher,
-	slots: &[Slot],
-	say: &impl Fn(&str),
-) -> Result<Arc<Record>> {
+async fn follow(watcher: &mut Watcher, slots: &[Slot], say: &impl Fn(&str)) -> Result<Arc<Record>> {
 	let limit = Duration::from_secs(u64::from(QUICK.slot) * 10);
 	let mut told = Vec::new();
 	loop {
@@ -206,9 +203,8 @@ async fn follow(
 				told.push(line);
 			}
 		}
-		let is_settled = |slot| {
-			record.slots.get(slot).is_some_and(|seen: &SlotRecord| !seen.settled.is_empty())
-		};
+		let is_settled =
+			|slot| record.slots.get(slot).is_some_and(|seen: &SlotRecord| !seen.settled.is_empty());
 		if slots.iter().all(is_settled) {
 			return Ok(record);
 		}
@@ -256,11 +252,20 @@ fn columns(rows: &[Vec<HalfHour>], record: &Record, slots: &[Slot]) -> Vec<Colum
 /// A home's bill of a slot, proven down to the meter's signature, as its wallet shows it.
 async fn print_bill(network: &Network, home: &str, oracle_url: &str, slot: Slot) -> Result<()> {
 	let (zone, slot) = (ZONE.to_string(), slot.to_string());
-	let arguments =
-		["bill", "--zone", &zone, "--slot", &slot, "--key", home, "--verify", "--oracle", oracle_url];
+	let arguments = [
+		"bill", "--zone", &zone, "--slot", &slot, "--key", home, "--verify", "--oracle", oracle_url,
+	];
 	let output = network.wallet_output(&arguments, false).await?;
-	anyhow::ensure!(output.status.success(), "the bill of {home}: {}{}", output.stdout, output.stderr);
-	println!("--- the wallet of {home}: energy-wallet bill --slot {slot} --verify\n{}", output.stdout);
+	anyhow::ensure!(
+		output.status.success(),
+		"the bill of {home}: {}{}",
+		output.stdout,
+		output.stderr
+	);
+	println!(
+		"--- the wallet of {home}: energy-wallet bill --slot {slot} --verify\n{}",
+		output.stdout
+	);
 	Ok(())
 }
 
@@ -281,31 +286,4 @@ async fn print_balances(network: &Network, record: &Record, slots: &[Slot]) -> R
 		println!("{name:<14} {:>18}   held {}", format_money(free), format_money(held));
 	}
 	Ok(())
-}
-
-/// Smooth days in place of the real household's, for whoever does not have its file.
-fn made_up_household(folder: &Path, reason: &anyhow::Error) -> Result<PathBuf> {
-	use std::fmt::Write;
-	println!("note: {reason:#}; going on with made-up half-hours");
-	let mut text = String::from("time,consumption,generation\n");
-	for home in &HOMES {
-		let (date, time) = home.from.split_once(' ').context("a time")?;
-		let (hour, minute) = (&time[..2], &time[3..5]);
-		let begin = hour.parse::<usize>()? * 60 + minute.parse::<usize>()?;
-		for row in 0..=SLOTS {
-			let moment = begin + 30 * row;
-			let sunny = (10 * 60..16 * 60).contains(&moment);
-			let pv = if sunny { 0.55 + 0.03 * (row % 3) as f64 } else { 0.0 };
-			let load = if sunny { 0.15 } else { 0.45 + 0.02 * (row % 4) as f64 };
-			let _ = writeln!(
-				text,
-				"{date} {:02}:{:02}:00,{load:.3},{pv:.3}",
-				moment / 60 % 24,
-				moment % 60
-			);
-		}
-	}
-	let file = folder.join("household.csv");
-	std::fs::write(&file, text)?;
-	Ok(file)
 }

@@ -100,12 +100,13 @@ pub enum Command {
 	Market(MarketArgs),
 	/// Offer to buy energy in a slot
 	///
-	/// The worst-case cost (your limit and the grid fee) is held until the slot is settled; what is
-	/// not needed comes back.
+	/// The worst-case cost (your limit and the grid fee) is held. What is not needed comes back when
+	/// the gate closes, and what is left when the slot is settled.
 	Bid(OrderArgs),
 	/// Offer to sell energy in a slot
 	///
-	/// A bond is held until the slot is settled: what you would owe for not delivering.
+	/// A bond is held: what you would owe for not delivering. What is not needed comes back when the
+	/// gate closes, and what is left when the slot is settled.
 	Ask(OrderArgs),
 	/// Take an order back before the gate closes
 	Cancel(CancelArgs),

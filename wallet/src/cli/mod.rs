@@ -3,6 +3,7 @@
 mod admin;
 mod args;
 mod bill;
+mod holdings;
 mod keys;
 mod market;
 mod money;
@@ -73,9 +74,9 @@ fn run(cli: Cli) -> Result<Report, Failure> {
 			Command::Bid(args) => market::bid(&context, args).await,
 			Command::Ask(args) => market::ask(&context, args).await,
 			Command::Cancel(args) => market::cancel(&context, args).await,
-			Command::Orders(args) => market::orders(&context, args).await,
-			Command::Positions(args) => market::positions(&context, args).await,
-			Command::Meters(args) => market::meters(&context, args).await,
+			Command::Orders(args) => holdings::orders(&context, args).await,
+			Command::Positions(args) => holdings::positions(&context, args).await,
+			Command::Meters(args) => holdings::meters(&context, args).await,
 			Command::Bill(args) => bill::run(&context, args).await,
 			Command::Send(args) => money::send(&context, args).await,
 			Command::Admin(args) => admin::run(&context, args).await,

@@ -158,7 +158,9 @@ impl Node {
 			.register_method("chain_getBlockHash", |_, _, _| format!("{:?}", H256::repeat_byte(1)))
 			.expect("is new");
 		module
-			.register_method("chain_getFinalizedHead", |_, _, _| format!("{:?}", H256::repeat_byte(2)))
+			.register_method("chain_getFinalizedHead", |_, _, _| {
+				format!("{:?}", H256::repeat_byte(2))
+			})
 			.expect("is new");
 		module
 			.register_method("state_getStorage", |_, _, _| Option::<String>::None)
@@ -172,7 +174,9 @@ impl Node {
 				answers(&method, &args).map(|answer| hex(&answer)).ok_or_else(|| {
 					ErrorObjectOwned::owned(
 						4003,
-						format!("Client error: Execution failed: Exported method {method} is not found"),
+						format!(
+							"Client error: Execution failed: Exported method {method} is not found"
+						),
 						None::<()>,
 					)
 				})
