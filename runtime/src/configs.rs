@@ -19,7 +19,7 @@ use frame_support::{
 	},
 	weights::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS, WEIGHT_REF_TIME_PER_SECOND},
-		IdentityFee, Weight,
+		ConstantMultiplier, IdentityFee, Weight,
 	},
 	PalletId,
 };
@@ -154,7 +154,8 @@ impl pallet_transaction_payment::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type OnChargeTransaction = pallet_participants::QuotaOrFee<FungibleAdapter<Balances, ()>>;
 	type WeightToFee = IdentityFee<Balance>;
-	type LengthToFee = IdentityFee<Balance>;
+	/// A byte costs as much as a tenth of a microsecond.
+	type LengthToFee = ConstantMultiplier<Balance, ConstU128<100_000>>;
 	type FeeMultiplierUpdate = ConstFeeMultiplier<FeeMultiplier>;
 	type OperationalFeeMultiplier = ConstU8<5>;
 	type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Runtime>;
@@ -235,9 +236,9 @@ impl Contains<AccountId> for CouncilMembers {
 }
 
 parameter_types! {
-	/// Five seconds of computing an hour: some thousand orders.
+	/// Five seconds of computing and 64 MiB an hour: some thousand orders.
 	pub const Quota: Weight =
-		Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND.saturating_mul(5), u64::MAX);
+		Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND.saturating_mul(5), 64 * 1024 * 1024);
 }
 
 impl pallet_participants::Config for Runtime {
@@ -253,6 +254,7 @@ impl pallet_metering::Config for Runtime {
 	type Meters = Participants;
 	type Participants = Participants;
 	type Clock = EnergyMarket;
+	type Market = EnergyMarket;
 	type GovernanceOrigin = GovernanceOrigin;
 	type MaxOracles = ConstU32<16>;
 	type MaxEvidence = ConstU32<16>;
@@ -301,7 +303,7 @@ impl pallet_settlement::Config for Runtime {
 	type PolicyWeight = PolicyWeight;
 	/// Even if everyone has the most meters, a page fits into the part of a block that transactions
 	/// must leave.
-	type PageSize = ConstU32<32>;
+	type PageSize = ConstU32<16>;
 	type MaxPending = ConstU32<512>;
 	type RetentionSlots = ConstU32<2_880>;
 	type PalletId = SettlementPalletId;

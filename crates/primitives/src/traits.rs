@@ -47,6 +47,12 @@ pub trait SlotClock {
 	fn now_seconds() -> u64;
 }
 
+/// Which slots still need what was measured. Given by `energy-market`.
+pub trait UnsettledSlots {
+	/// Whether the zone has a market in the slot in which not everyone is paid.
+	fn is_unsettled(zone: ZoneId, slot: Slot) -> bool;
+}
+
 /// What was measured. Given by `metering`.
 pub trait MeteredEnergy {
 	/// How far the measurement has come.

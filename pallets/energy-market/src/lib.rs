@@ -55,7 +55,8 @@ use alloc::{vec, vec::Vec};
 use energy_primitives::{
 	api::{DepthLevel, OpenOrder},
 	AccountId as ChainAccountId, Balance, ClearedMarket, ClearingResult, HaltReason, MarketTerms,
-	OnCleared, OrderIndex, Participants, Position, Role, Side, Slot, SlotClock, SlotState, ZoneId,
+	OnCleared, OrderIndex, Participants, Position, Role, Side, Slot, SlotClock, SlotState,
+	UnsettledSlots, ZoneId,
 };
 use frame_support::{
 	pallet_prelude::*,
@@ -685,6 +686,12 @@ impl<T: Config> SlotClock for Pallet<T> {
 
 	fn now_seconds() -> u64 {
 		T::Time::now().as_secs()
+	}
+}
+
+impl<T: Config> UnsettledSlots for Pallet<T> {
+	fn is_unsettled(zone: ZoneId, slot: Slot) -> bool {
+		Books::<T>::get(zone, slot).is_some_and(|book| !book.state.is_final())
 	}
 }
 

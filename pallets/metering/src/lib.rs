@@ -106,7 +106,7 @@ pub mod pallet {
 	use codec::Encode;
 	use energy_primitives::{
 		merkle, MeterIndex, MeterValue, MeteredEnergy, MeteringStatus, Meters as _,
-		Participants as _, Quality, Role, Slot, SlotClock, ZoneId,
+		Participants as _, Quality, Role, Slot, SlotClock, UnsettledSlots, ZoneId,
 	};
 	use frame_support::{pallet_prelude::*, weights::WeightMeter};
 	use frame_system::pallet_prelude::*;
@@ -128,6 +128,9 @@ pub mod pallet {
 		/// The time. Given by `pallet-energy-market`. If the length of a slot changed, attestations
 		/// of before would mean other times.
 		type Clock: SlotClock;
+		/// Which slots are not settled: their lines are kept however old they are. Given by
+		/// `pallet-energy-market`.
+		type Market: UnsettledSlots;
 
 		/// The most oracles of a group.
 		#[pallet::constant]

@@ -83,6 +83,7 @@ parameter_types! {
 	pub static Active: BTreeSet<AccountId> = Default::default();
 	pub static Registered: BTreeMap<ZoneId, Vec<(MeterId, DeviceKey)>> = Default::default();
 	pub static PreviousKeys: BTreeMap<MeterId, DeviceKey> = Default::default();
+	pub static Unsettled: BTreeSet<(ZoneId, Slot)> = Default::default();
 }
 
 pub struct MockParticipants;
@@ -146,11 +147,20 @@ impl energy_primitives::SlotClock for MockClock {
 	}
 }
 
+pub struct MockMarket;
+
+impl energy_primitives::UnsettledSlots for MockMarket {
+	fn is_unsettled(zone: ZoneId, slot: Slot) -> bool {
+		Unsettled::get().contains(&(zone, slot))
+	}
+}
+
 impl Config for Test {
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type Participants = MockParticipants;
 	type Meters = MockMeters;
 	type Clock = MockClock;
+	type Market = MockMarket;
 	type MaxOracles = ConstU32<4>;
 	type MaxEvidence = ConstU32<4>;
 	type EstimateLookback = ConstU32<LOOKBACK>;
@@ -223,6 +233,7 @@ impl ExtBuilder {
 		let meters = (0..self.meters).map(|index| (id(index), key(index))).collect();
 		Registered::set(BTreeMap::from([(ZONE, meters), (EMPTY_ZONE, vec![])]));
 		PreviousKeys::set(Default::default());
+		Unsettled::set(Default::default());
 		Now::set(end(SLOT));
 		let mut storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
 		self.genesis.assimilate_storage(&mut storage).unwrap();

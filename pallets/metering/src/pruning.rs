@@ -5,13 +5,19 @@ use crate::{
 	Pruning, Votes, WeightInfo,
 };
 use alloc::collections::BTreeSet;
-use energy_primitives::{Slot, ZoneId};
+use energy_primitives::{Slot, UnsettledSlots, ZoneId};
 use frame_support::{traits::Get, weights::WeightMeter};
 
 impl<T: Config> Pallet<T> {
 	/// Whether the slot's lines are not needed any more in the slot `now`.
 	pub(crate) fn is_prunable(slot: Slot, now: Slot) -> bool {
 		slot.0.saturating_add(T::RetentionSlots::get()) < now.0
+	}
+
+	/// Whether a settlement still needs the slot's lines: its own, or one that may estimate from it.
+	fn is_awaited(zone: ZoneId, slot: Slot) -> bool {
+		(0..=T::EstimateLookback::get())
+			.any(|later| T::Market::is_unsettled(zone, Slot(slot.0.saturating_add(later))))
 	}
 
 	/// Remembers to prune the slot one day.
@@ -35,7 +41,10 @@ impl<T: Config> Pallet<T> {
 				break;
 			}
 			let entry = PruneQueue::<T>::get(state.first);
-			if entry.is_some_and(|(_, slot)| !Self::is_prunable(slot, now)) {
+			// What is not settled holds up what comes after it, until its market goes on.
+			if entry.is_some_and(|(zone, slot)| {
+				!Self::is_prunable(slot, now) || Self::is_awaited(zone, slot)
+			}) {
 				break;
 			}
 			let pages = entry.and_then(Progress::<T>::get).map_or(0, |p| p.pages());

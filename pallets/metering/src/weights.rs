@@ -66,7 +66,8 @@ macro_rules! estimates {
 			estimate($db, 10 * MICROSECOND, 3 * ITEM, 3, 1)
 		}
 		fn prune_slot() -> Weight {
-			estimate($db, 10 * MICROSECOND, 2 * ITEM, 2, 1)
+			// The market is asked about the slot and those that may estimate from it.
+			estimate($db, 15 * MICROSECOND, 7 * ITEM, 7, 1)
 		}
 		fn prune_page() -> Weight {
 			estimate($db, 40 * MICROSECOND, 2 * ITEM, 1, 3 + ORACLES)

@@ -34,7 +34,7 @@
 //! | check | otherwise the zone halts with |
 //! |---|---|
 //! | there is a contract, it answers, and with one flow for each position | `PolicyMissing`, `PolicyFailed`, `PolicyAnswerUnreadable` |
-//! | nobody pays more than is held for the position | `PolicyOverchargesParticipant` |
+//! | nobody pays more for energy than it bought at the clearing price, for imbalance than it sold at the shortage price, or to the grid than the fee of what it bought; nor in all more than is held for the position | `PolicyOverchargesParticipant` |
 //! | nobody receives more for energy than it sold at the clearing price, nor more for imbalance than it bought at the surplus price | `PolicyOverpaysParticipant` |
 //! | the energy flows of a slot sum to zero, but for roundings in favour of the pot: at most two minor units a position | `PolicyNotConserving` |
 //! | the zone's imbalance pot can pay the balance | `ImbalancePotShort` |
@@ -233,10 +233,14 @@ pub mod pallet {
 
 		fn integrity_test() {
 			assert!(T::PageSize::get() > 0, "a page needs a position");
-			let block = T::BlockWeights::get().max_block;
+			let limits = T::BlockWeights::get();
+			let transactions = limits.get(DispatchClass::Normal).max_total.unwrap_or_default();
 			let page =
 				T::WeightInfo::ask(T::PageSize::get()).saturating_add(T::PolicyWeight::get());
-			assert!(page.all_lt(block), "a page of positions must fit into a block");
+			assert!(
+				page.ref_time() < limits.max_block.saturating_sub(transactions).ref_time(),
+				"a page of positions must fit into what transactions leave of a block"
+			);
 		}
 
 		#[cfg(feature = "try-runtime")]
@@ -536,11 +540,18 @@ impl<T: Config> Pallet<T> {
 		if exceeds(flow.energy, most_energy) || exceeds(flow.imbalance, most_imbalance) {
 			return Err(overpays);
 		}
-		let overcharges = Stop(HaltReason::PolicyOverchargesParticipant);
-		match flow.net() {
-			Some(net) if net >= 0 || net.unsigned_abs() <= position.held => Ok(()),
-			_ => Err(overcharges),
-		}
+		let is_at_most = |flow: i128, most: u128| flow >= 0 || flow.unsigned_abs() <= most;
+		let owes = (
+			cost_rounded_up(position.bought_wh, price),
+			cost_rounded_up(position.sold_wh, terms.shortage_price),
+			cost_rounded_up(position.bought_wh, terms.grid_fee),
+		);
+		let is_owed = is_at_most(flow.energy, owes.0)
+			&& is_at_most(flow.imbalance, owes.1)
+			&& flow.grid_fee <= owes.2;
+		let is_held = flow.net().is_some_and(|net| is_at_most(net, position.held));
+		ensure!(is_owed && is_held, Stop(HaltReason::PolicyOverchargesParticipant));
+		Ok(())
 	}
 
 	/// What no contract may do to a slot as a whole.
@@ -648,6 +659,8 @@ impl<T: Config> Pallet<T> {
 		let (mut first, end) = RetiredRange::<T>::get();
 		let start = first;
 		let now = Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds()).unwrap_or_default();
+		// Where the deletion of a slot's bills stopped: within a block, deleted keys are seen again.
+		let mut cursor: Option<Vec<u8>> = None;
 		while first < end {
 			if meter.try_consume(T::WeightInfo::forget_bills(BILLS_PER_STEP)).is_err() {
 				break;
@@ -656,8 +669,9 @@ impl<T: Config> Pallet<T> {
 				if slot.0.saturating_add(T::RetentionSlots::get()) >= now.0 {
 					break;
 				}
-				let cleared = Bills::<T>::clear_prefix((zone, slot), BILLS_PER_STEP, None);
-				if cleared.maybe_cursor.is_some() {
+				cursor = Bills::<T>::clear_prefix((zone, slot), BILLS_PER_STEP, cursor.as_deref())
+					.maybe_cursor;
+				if cursor.is_some() {
 					continue;
 				}
 			}

@@ -56,6 +56,22 @@ fn on_idle_removes_votes_when_a_page_never_became_final() {
 }
 
 #[test]
+fn on_idle_keeps_lines_while_a_slot_that_needs_them_is_not_settled() {
+	for later in [0, LOOKBACK] {
+		ExtBuilder::default().build_and_execute(|| {
+			measure(SLOT, lines());
+			Now::set(old());
+			Unsettled::set([(ZONE, Slot(SLOT.0 + later))].into());
+			idle(Weight::MAX);
+			assert_eq!(PageValues::<Test>::iter().count(), 2);
+			Unsettled::set([(ZONE, Slot(SLOT.0 + LOOKBACK + 1))].into());
+			idle(Weight::MAX);
+			assert_eq!(PageValues::<Test>::iter().count(), 0);
+		});
+	}
+}
+
+#[test]
 fn on_idle_keeps_lines_when_a_slot_is_not_old() {
 	ExtBuilder::default().build_and_execute(|| {
 		measure(SLOT, lines());

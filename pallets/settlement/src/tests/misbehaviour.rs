@@ -68,6 +68,14 @@ fn zone_is_halted_when_someone_would_pay_more_than_is_held() {
 }
 
 #[test]
+fn zone_is_halted_when_someone_would_pay_more_than_the_terms_say() {
+	// One minor unit: within what is held, for the grid, and out of a seller's bond.
+	halts_with(Behaviour::AddsFee(1), HaltReason::PolicyOverchargesParticipant);
+	// Who has sold nothing owes nothing for imbalance.
+	halts_with(Behaviour::AddsImbalance(-300_001), HaltReason::PolicyOverchargesParticipant);
+}
+
+#[test]
 fn zone_is_halted_when_the_flows_of_the_slot_do_not_sum_to_zero() {
 	// The contract cheats the first seller of each of two pages.
 	halts_with(Behaviour::AddsEnergy(-1_000), HaltReason::PolicyNotConserving);
