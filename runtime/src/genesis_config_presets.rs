@@ -87,6 +87,8 @@ fn genesis(network: Network) -> Value {
 		.collect();
 	let imbalance_pot: AccountId =
 		SettlementPalletId::get().into_sub_account_truncating((Pot::Imbalance, ZONE));
+	// Nobody has the key of the currency's owner: money is made and taken by the council alone.
+	let nobody: AccountId = SettlementPalletId::get().into_account_truncating();
 	let endowed = Sr25519Keyring::well_known().map(|who| (who.to_account_id(), 1_000 * UNIT));
 
 	build_struct_json_patch!(RuntimeGenesisConfig {
@@ -102,7 +104,7 @@ fn genesis(network: Network) -> Value {
 				.collect::<Vec<_>>(),
 		},
 		assets: AssetsConfig {
-			assets: vec![(SETTLEMENT_ASSET, alice.clone(), true, 1)],
+			assets: vec![(SETTLEMENT_ASSET, nobody, true, 1)],
 			metadata: vec![(SETTLEMENT_ASSET, b"Settlement currency".to_vec(), b"EUR".to_vec(), 6)],
 			accounts: vec![
 				(SETTLEMENT_ASSET, alice.clone(), ALICE_MONEY),
