@@ -454,7 +454,7 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 			let steps = bill["steps"].as_array().expect("steps");
 			steps.iter().any(|step| step["check"] == check && step["outcome"] == "passed")
 		};
-		for check in ["signature", "path", "lineSum", "billSum"] {
+		for check in ["signature", "path", "lineSum", "billSum", "money"] {
 			assert!(passed(check), "{check}: {bill}");
 		}
 	}

@@ -13,11 +13,17 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use energy_primitives::{api::AttestedPage, Bill, Measured, MeterId, MeterIndex, Slot, ZoneId};
+use energy_market_core::{cost_rounded_down, cost_rounded_up, delivery, Delivery};
+use energy_primitives::{
+	api::AttestedPage, Bill, CashFlow, MarketTerms, Measured, MeterId, MeterIndex, Slot, ZoneId,
+};
 use serde::{Serialize, Serializer};
 use wia_ene_014::canonical::{CanonicalInterval, DeviceKey, Quality};
 
-use crate::oracle::MeterSlotRecord;
+use crate::{
+	oracle::MeterSlotRecord,
+	units::{format_money, format_price, format_signed_money},
+};
 
 /// Which bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +34,55 @@ pub struct Question {
 	pub slot: Slot,
 	/// The length of a slot in seconds.
 	pub slot_seconds: u32,
+	/// What the money is reckoned with. `None` when nothing was traded, or it is no longer kept.
+	pub rules: Option<Rules>,
+}
+
+/// What the money of a slot is reckoned with, minor units per kWh, from the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+	/// The clearing price.
+	pub price: u64,
+	/// What a buyer pays the grid.
+	pub grid_fee: u64,
+	/// What a seller pays for energy that it sold and did not deliver.
+	pub shortage_price: u64,
+	/// What a buyer is paid for energy that it bought and did not take.
+	pub surplus_price: u64,
+}
+
+impl Rules {
+	/// The rules of a slot that was cleared at a price.
+	pub fn new(terms: &MarketTerms, price: u64) -> Self {
+		Self {
+			price,
+			grid_fee: terms.grid_fee,
+			shortage_price: terms.shortage_price,
+			surplus_price: terms.surplus_price,
+		}
+	}
+
+	/// What a participant owes or is owed by the terms alone: payers are rounded up, payees down.
+	/// `None` when it does not fit.
+	fn flow(&self, bill: &Bill) -> Option<CashFlow> {
+		let Bill { bought_wh, sold_wh, measured, .. } = *bill;
+		let signed = |money: u128| i128::try_from(money).ok();
+		let imbalance = match delivery(bought_wh, sold_wh, measured.import_wh, measured.export_wh) {
+			Delivery::Balanced => 0,
+			Delivery::Bought { untaken, .. } => {
+				signed(cost_rounded_down(untaken, self.surplus_price))?
+			}
+			Delivery::Sold { short, .. } => {
+				signed(cost_rounded_up(short, self.shortage_price))?.checked_neg()?
+			}
+		};
+		Some(CashFlow {
+			energy: signed(cost_rounded_down(sold_wh, self.price))?
+				.checked_sub(signed(cost_rounded_up(bought_wh, self.price))?)?,
+			imbalance,
+			grid_fee: cost_rounded_up(bought_wh, self.grid_fee),
+		})
+	}
 }
 
 /// What there is about one meter of the bill.
@@ -88,7 +143,7 @@ pub enum Check {
 	BillSum,
 	/// The bill says how good its figures are.
 	Quality,
-	/// The money adds up.
+	/// The money follows from the slot's price and terms.
 	Money,
 }
 
@@ -175,6 +230,7 @@ pub fn verify(question: &Question, bill: &Bill, meters: &[MeterEvidence]) -> Ver
 		})
 		.collect();
 	verify_bill(bill, &lines, &mut verification);
+	verify_money(question.rules, bill, &mut verification);
 	verification
 }
 
@@ -466,7 +522,7 @@ fn verify_readings(
 	good.then_some(sum)
 }
 
-/// The bill as a whole: its lines, its quality, its money.
+/// The bill as a whole: its lines and its quality.
 fn verify_bill(bill: &Bill, lines: &[Option<Measured>], verification: &mut Verification) {
 	let mut push = |check, outcome, text: String| verification.push(None, check, outcome, text);
 	let total = |of: fn(&Measured) -> u64| {
@@ -537,15 +593,40 @@ fn verify_bill(bill: &Bill, lines: &[Option<Measured>], verification: &mut Verif
 			format!("the bill says of its energy: {}", quality_word(measured.quality)),
 		);
 	}
+}
 
-	match bill.flow.net() {
-		Some(_) => push(
-			Check::Money,
-			Outcome::Passed,
-			"net is energy plus imbalance minus grid fee".into(),
+/// The money of the bill: reckoned again from the slot's price and terms.
+fn verify_money(rules: Option<Rules>, bill: &Bill, verification: &mut Verification) {
+	let (outcome, text) = match (bill.flow.net(), rules) {
+		(None, _) => (Outcome::Failed, "the money on the bill does not add up".into()),
+		(Some(_), None) => (
+			Outcome::Noted,
+			"the chain keeps no price of the slot, so the money was not reckoned again".into(),
 		),
-		None => push(Check::Money, Outcome::Failed, "the money on the bill does not add up".into()),
-	}
+		(Some(net), Some(rules)) => match rules.flow(bill) {
+			Some(flow) if flow == bill.flow => (
+				Outcome::Passed,
+				format!(
+					"the money follows from {} per kWh, the slot's terms and the energy",
+					format_price(rules.price)
+				),
+			),
+			Some(flow) if flow.net().is_some_and(|owed| net > owed) => {
+				(Outcome::Noted, "the zone's contract was kinder than the slot's terms".into())
+			}
+			Some(CashFlow { energy, imbalance, grid_fee }) => (
+				Outcome::Failed,
+				format!(
+					"by the slot's terms it is {} for energy, {} for imbalance, {} for the grid",
+					format_signed_money(energy),
+					format_signed_money(imbalance),
+					format_money(grid_fee)
+				),
+			),
+			None => (Outcome::Failed, "the money of so much energy does not fit".into()),
+		},
+	};
+	verification.push(None, Check::Money, outcome, text);
 }
 
 fn counted(count: usize, what: &str) -> String {

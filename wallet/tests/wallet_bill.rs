@@ -6,7 +6,7 @@ use energy_primitives::{
 	MeterValue, Slot, ZoneId,
 };
 use energy_wallet::{
-	bill::{verify, Check, MeterEvidence, Outcome, Question, Verification},
+	bill::{verify, Check, MeterEvidence, Outcome, Question, Rules, Step, Verification},
 	oracle::{MeterSlotRecord, Reading},
 };
 use wia_ene_014::canonical::{
@@ -20,7 +20,9 @@ const SLOT_SECONDS: u32 = 900;
 const START: u64 = 2_000_000 * 900;
 
 fn question() -> Question {
-	Question { zone: ZONE, slot: SLOT, slot_seconds: SLOT_SECONDS }
+	let rules =
+		Rules { price: 200_000, grid_fee: 30_001, shortage_price: 600_000, surplus_price: 40_000 };
+	Question { zone: ZONE, slot: SLOT, slot_seconds: SLOT_SECONDS, rules: Some(rules) }
 }
 
 fn device(number: u8) -> SigningKey {
@@ -410,6 +412,52 @@ mod fails {
 		let mut home = home();
 		home.bill.flow = CashFlow { energy: i128::MAX, imbalance: 1, grid_fee: 0 };
 		assert_eq!(home.failures(), [Check::Money]);
+	}
+
+	/// 600 Wh in and 15 Wh out: 585 Wh were taken of the 700 Wh that were bought.
+	const BUYERS_FLOW: CashFlow = CashFlow { energy: -140_000, imbalance: 4_600, grid_fee: 21_001 };
+
+	fn buyers_bill(flow: CashFlow) -> Home {
+		let mut home = home();
+		home.bill = Bill { bought_wh: 700, flow, ..home.bill };
+		home
+	}
+
+	#[test]
+	fn bill_fails_when_its_money_does_not_follow_from_the_terms() {
+		assert_eq!(buyers_bill(BUYERS_FLOW).failures(), []);
+		for flow in [
+			CashFlow { energy: BUYERS_FLOW.energy - 1, ..BUYERS_FLOW },
+			CashFlow { imbalance: BUYERS_FLOW.imbalance - 1, ..BUYERS_FLOW },
+			CashFlow { grid_fee: BUYERS_FLOW.grid_fee + 1, ..BUYERS_FLOW },
+		] {
+			assert_eq!(buyers_bill(flow).failures(), [Check::Money]);
+		}
+	}
+
+	#[test]
+	fn bill_fails_when_a_seller_pays_more_for_what_it_did_not_deliver() {
+		let mut home = home();
+		// 585 Wh net were taken, so nothing of the 100 Wh was delivered.
+		let flow = CashFlow { energy: 20_000, imbalance: -60_000, grid_fee: 0 };
+		home.bill = Bill { sold_wh: 100, flow, ..home.bill };
+		assert_eq!(home.failures(), []);
+		home.bill.flow.imbalance -= 1;
+		assert_eq!(home.failures(), [Check::Money]);
+	}
+
+	#[test]
+	fn money_is_noted_when_the_contract_is_kinder_or_the_price_is_not_kept() {
+		let noted = |question: Question, home: Home| {
+			let verification = verify(&question, &home.bill, &[home.evidence]);
+			assert!(verification.passed());
+			let money = |step: &&Step| step.check == Check::Money;
+			verification.steps.iter().find(money).map(|step| step.outcome)
+		};
+		let kinder = CashFlow { energy: BUYERS_FLOW.energy + 1, ..BUYERS_FLOW };
+		assert_eq!(noted(question(), buyers_bill(kinder)), Some(Outcome::Noted));
+		let unknown = Question { rules: None, ..question() };
+		assert_eq!(noted(unknown, buyers_bill(BUYERS_FLOW)), Some(Outcome::Noted));
 	}
 
 	/// Whatever an oracle sends, it is an answer and not a crash.

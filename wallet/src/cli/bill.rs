@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
 	address,
-	bill::{quality_word, verify, MeterEvidence, Question, Verification},
+	bill::{quality_word, verify, MeterEvidence, Question, Rules, Verification},
 	client::ChainClient,
 	oracle::{OracleClient, OracleError},
 	units::{format_energy, format_money, format_signed_money},
@@ -66,7 +66,11 @@ pub async fn run(context: &Context, args: BillArgs) -> Result<Report, Failure> {
 		return Ok(Report::new(json, words));
 	}
 
-	let question = Question { zone, slot, slot_seconds: clock.slot_seconds };
+	let rules = client
+		.slot(zone, slot)
+		.await?
+		.and_then(|summary| Some(Rules::new(&summary.terms, summary.result?.price)));
+	let question = Question { zone, slot, slot_seconds: clock.slot_seconds, rules };
 	let verification =
 		verify_with(context, &client, &question, &bill, &account, &args.meter).await?;
 	let passed = verification.passed();
