@@ -139,6 +139,8 @@ extern crate alloc;
 pub mod canonical;
 #[cfg(feature = "std")]
 pub mod check;
+#[cfg(feature = "std")]
+mod document;
 pub mod error;
 #[cfg(feature = "std")]
 pub mod message;
