@@ -8,28 +8,44 @@ pragma solidity ^0.8.20;
 /// answers from the question alone: the runtime calls it without value, a page of positions at a time, and may ask the
 /// same question again.
 interface ISettlementPolicy {
-    /// @notice The prices of the zone and the slot, in minor units per kWh.
+    /// @notice The terms of the zone and the slot, prices in minor units per kWh, parts in millionths.
     struct Terms {
-        /// The uniform price at which the market cleared.
+        /// The uniform price at which the auction cleared; zero if nothing was traded in it.
         uint64 clearingPrice;
         /// What the grid operator takes for each kWh bought.
         uint64 gridFee;
-        /// What a seller pays for energy it sold and did not deliver.
+        /// What the grid operator takes besides, as a part of what is paid for the energy.
+        uint32 gridFeePpm;
+        /// The part of a promise that may be missed without an imbalance price.
+        uint32 tolerancePpm;
+        /// Whether shortages and surpluses have one price, by the state of the slot.
+        bool singlePrice;
+        /// The imbalance price of shortages.
         uint64 shortagePrice;
-        /// What a buyer gets back for energy it bought and did not take.
+        /// The imbalance price of surpluses.
         uint64 surplusPrice;
+        /// Sold and not delivered beyond the tolerance, in the whole slot, in Wh.
+        uint64 shortageWh;
+        /// Bought and not taken beyond the tolerance, in the whole slot, in Wh.
+        uint64 surplusWh;
     }
 
-    /// @notice What one participant contracted and what its meters measured in the slot, in Wh.
+    /// @notice What one participant contracted and what its meters measured in the slot, energy in Wh.
     struct Position {
-        /// Bought on the market.
+        /// Bought, in the auction and bilaterally.
         uint64 boughtWh;
-        /// Sold on the market.
+        /// Sold, likewise.
         uint64 soldWh;
+        /// To be paid for what was bought, in minor units.
+        uint128 payableAmount;
+        /// To be received for what was sold, in minor units.
+        uint128 receivableAmount;
         /// Taken from the grid.
         uint64 importWh;
         /// Fed into the grid.
         uint64 exportWh;
+        /// The money committed for the position, in minor units: the most that it can pay on balance.
+        uint128 held;
     }
 
     /// @notice What one participant receives or pays, in minor units.

@@ -208,8 +208,8 @@ pub fn new_full<Network: sc_network::NetworkBackend<Block, Hash>>(
 	let finalises = !config.disable_grandpa;
 	let rpc_builder = {
 		let (client, pool) = (client.clone(), transaction_pool.clone());
-		Box::new(move |_| {
-			crate::rpc::methods(client.clone(), pool.clone())
+		Box::new(move |executor| {
+			crate::rpc::methods(client.clone(), pool.clone(), executor)
 				.map_err(|error| ServiceError::Other(error.to_string()))
 		})
 	};

@@ -8,11 +8,12 @@ use crate::{
 use alloc::vec::Vec;
 use energy_primitives::{
 	api::{
-		AttestedPage, Clock, DepthLevel, OpenOrder, ParticipantSummary, SlotSummary, ZoneSummary,
-		PAGE_LIMIT,
+		AttestedPage, Clock, DepthLevel, MarketAccount, OpenOffer, OpenOrder, ParticipantSummary,
+		PastSlot, SlotSummary, ZoneSummary, PAGE_LIMIT,
 	},
-	Bill, ClearedMarket, Meter, MeterId, MeterIndex, MeteredEnergy, Meters, OrderIndex,
-	Participants as _, Position, Slot, SlotClock, ZoneId, SETTLEMENT_ASSET,
+	AgentLimits, Bill, CouplingSummary, Meter, MeterId, MeterIndex, MeteredEnergy, Meters, OfferId,
+	OrderIndex, Participants as _, Position, RegionId, Slot, SlotClock, StandingId, StandingOrder,
+	ZoneId, SETTLEMENT_ASSET,
 };
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
@@ -221,10 +222,9 @@ impl_runtime_apis! {
 			})
 		}
 		fn money(account: AccountId) -> (Balance, Balance) {
-			(
-				Assets::balance(SETTLEMENT_ASSET, &account),
-				AssetsHolder::total_balance_on_hold(SETTLEMENT_ASSET, &account),
-			)
+			let market = pallet_energy_market::Accounts::<Runtime>::get(&account).balance;
+			let held = AssetsHolder::total_balance_on_hold(SETTLEMENT_ASSET, &account);
+			(Assets::balance(SETTLEMENT_ASSET, &account), held.saturating_add(market))
 		}
 		fn meters(zone: ZoneId, from: MeterIndex) -> Vec<(MeterId, Meter<AccountId>)> {
 			(from.0..Participants::meter_count(zone))
@@ -247,6 +247,8 @@ impl_runtime_apis! {
 				result: book.outcome.map(|outcome| outcome.result),
 				positions: book.positions,
 				metering: Metering::status(zone, slot),
+				deviations: pallet_settlement::Deviations::<Runtime>::get((zone, slot))
+					.unwrap_or_default(),
 			})
 		}
 		fn orders(
@@ -258,11 +260,38 @@ impl_runtime_apis! {
 			EnergyMarket::orders(zone, slot, account.as_ref(), from, PAGE_LIMIT)
 		}
 		fn positions(zone: ZoneId, slot: Slot, from: u32) -> Vec<Position<AccountId>> {
-			(from..from.saturating_add(PAGE_LIMIT))
-				.filter_map(|index| {
-					<EnergyMarket as ClearedMarket<AccountId>>::position(zone, slot, index)
-				})
-				.collect()
+			EnergyMarket::positions_from(zone, slot, from, PAGE_LIMIT)
+		}
+		fn position(
+			zone: ZoneId,
+			slot: Slot,
+			account: AccountId,
+		) -> Option<Position<AccountId>> {
+			EnergyMarket::position_of(zone, slot, &account)
+		}
+		fn market_account(account: AccountId) -> MarketAccount {
+			let pallet_energy_market::ClearingAccount { balance, committed } =
+				pallet_energy_market::Accounts::<Runtime>::get(account);
+			MarketAccount { balance, committed }
+		}
+		fn standing_orders(
+			zone: ZoneId,
+			account: Option<AccountId>,
+			from: StandingId,
+		) -> Vec<(StandingId, StandingOrder<AccountId>)> {
+			EnergyMarket::standing_orders(zone, account.as_ref(), from, PAGE_LIMIT)
+		}
+		fn offers(zone: ZoneId, from: OfferId) -> (Vec<OpenOffer>, Option<OfferId>) {
+			EnergyMarket::offers(zone, from, PAGE_LIMIT)
+		}
+		fn agent(owner: AccountId, agent: AccountId) -> Option<AgentLimits> {
+			pallet_energy_market::Agents::<Runtime>::get(owner, agent)
+		}
+		fn coupling(region: RegionId, slot: Slot) -> Option<CouplingSummary> {
+			EnergyMarket::coupling(region, slot)
+		}
+		fn slots(zone: ZoneId, from: Slot, count: u32) -> Vec<PastSlot> {
+			EnergyMarket::slots(zone, from, count.min(PAGE_LIMIT))
 		}
 		fn bill(zone: ZoneId, slot: Slot, account: AccountId) -> Option<Bill> {
 			pallet_settlement::Pallet::<Runtime>::bill(zone, slot, &account)

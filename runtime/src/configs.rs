@@ -241,10 +241,15 @@ parameter_types! {
 		Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND.saturating_mul(5), 64 * 1024 * 1024);
 }
 
+/// The most meters of one participant in a zone.
+pub type MaxMetersPerOwner = ConstU32<16>;
+/// In how many earlier slots a meter's line is looked for to estimate a missing one.
+pub type EstimateLookback = ConstU32<4>;
+
 impl pallet_participants::Config for Runtime {
 	type GovernanceOrigin = GovernanceOrigin;
 	type Protected = CouncilMembers;
-	type MaxMetersPerOwner = ConstU32<16>;
+	type MaxMetersPerOwner = MaxMetersPerOwner;
 	type QuotaPeriod = ConstU32<HOURS>;
 	type Quota = Quota;
 	type WeightInfo = pallet_participants::weights::SubstrateWeight<Runtime>;
@@ -258,7 +263,7 @@ impl pallet_metering::Config for Runtime {
 	type GovernanceOrigin = GovernanceOrigin;
 	type MaxOracles = ConstU32<16>;
 	type MaxEvidence = ConstU32<16>;
-	type EstimateLookback = ConstU32<4>;
+	type EstimateLookback = EstimateLookback;
 	type RetentionSlots = ConstU32<96>;
 	type WeightInfo = pallet_metering::weights::SubstrateWeight<Runtime>;
 }
@@ -271,9 +276,9 @@ parameter_types! {
 pub type SettlementCurrency = ItemOf<Assets, SettlementAsset, AccountId>;
 
 impl pallet_energy_market::Config for Runtime {
-	type RuntimeHoldReason = RuntimeHoldReason;
-	type Currency = ItemOf<AssetsHolder, SettlementAsset, AccountId>;
+	type Currency = SettlementCurrency;
 	type Participants = Participants;
+	type Communities = ();
 	type OnCleared = Settlement;
 	type Time = Timestamp;
 	type GovernanceOrigin = GovernanceOrigin;
@@ -282,10 +287,17 @@ impl pallet_energy_market::Config for Runtime {
 	type MaxSlotsAhead = ConstU32<192>;
 	type MaxOpenBooks = ConstU32<512>;
 	type RetentionSlots = ConstU32<2_880>;
+	type MaxBatch = ConstU32<128>;
+	type MaxSpecialOrders = ConstU32<64>;
+	type MaxStandingOrders = ConstU32<4_096>;
+	type MaxStandingOrdersPerAccount = ConstU32<16>;
+	type MaxOffersPerAccount = ConstU32<16>;
+	type PalletId = MarketPalletId;
 	type WeightInfo = pallet_energy_market::weights::ReckonedWeight<Runtime>;
 }
 
 parameter_types! {
+	pub const MarketPalletId: PalletId = PalletId(*b"en/markt");
 	pub const SettlementPalletId: PalletId = PalletId(*b"en/setlm");
 	/// A tenth of a second of computing.
 	pub const PolicyWeight: Weight =
@@ -301,9 +313,9 @@ impl pallet_settlement::Config for Runtime {
 	type Policy = ContractPolicy;
 	type Clock = EnergyMarket;
 	type PolicyWeight = PolicyWeight;
-	/// Even if everyone has the most meters, a page fits into the part of a block that transactions
-	/// must leave.
-	type PageSize = ConstU32<16>;
+	type PagesPerQuestion = ConstU32<4>;
+	type MaxMetersPerOwner = MaxMetersPerOwner;
+	type EstimateLookback = EstimateLookback;
 	type MaxPending = ConstU32<512>;
 	type RetentionSlots = ConstU32<2_880>;
 	type PalletId = SettlementPalletId;

@@ -14,7 +14,9 @@ use crate::{
 	SessionKeys, SudoConfig, UNIT,
 };
 use alloc::{vec, vec::Vec};
-use energy_primitives::{Balance, MarketTerms, Role, ZoneId, MINOR_UNITS, SETTLEMENT_ASSET};
+use energy_primitives::{
+	Balance, ImbalancePricing, MarketTerms, Role, ZoneId, MINOR_UNITS, SETTLEMENT_ASSET,
+};
 use frame_support::build_struct_json_patch;
 use pallet_metering::Parameters;
 use pallet_participants::GenesisParticipant;
@@ -43,6 +45,10 @@ pub fn terms() -> MarketTerms {
 		tick_count: 551,
 		max_order_wh: 1_000_000,
 		grid_fee: 30_000,
+		grid_fee_ppm: 0,
+		bond_ppm: 1_000_000,
+		tolerance_ppm: 0,
+		imbalance_pricing: ImbalancePricing::Dual,
 		shortage_price: 600_000,
 		surplus_price: 40_000,
 		policy: None,

@@ -2,11 +2,14 @@
 
 use crate::{AccountId, Revive, Runtime, RuntimeOrigin};
 use alloc::vec::Vec;
-use energy_primitives::{CashFlow, MarketTerms, PolicyError, PolicyQuestion, SettlementPolicy};
+use energy_primitives::{
+	CashFlow, ImbalancePricing, MarketTerms, PolicyAnswer, PolicyContext, PolicyError,
+	PolicyQuestion, SettlementPolicy,
+};
 use frame_support::storage::{with_transaction, TransactionOutcome};
 use pallet_revive::{
 	precompiles::alloy::{self, sol_types::SolCall},
-	ExecConfig, TransactionLimits,
+	ExecConfig, ExecReturnValue, TransactionLimits,
 };
 use sp_core::{H160, U256};
 use sp_runtime::DispatchError;
@@ -17,14 +20,22 @@ alloy::sol! {
 		struct Terms {
 			uint64 clearingPrice;
 			uint64 gridFee;
+			uint32 gridFeePpm;
+			uint32 tolerancePpm;
+			bool singlePrice;
 			uint64 shortagePrice;
 			uint64 surplusPrice;
+			uint64 shortageWh;
+			uint64 surplusWh;
 		}
 		struct Position {
 			uint64 boughtWh;
 			uint64 soldWh;
+			uint128 payableAmount;
+			uint128 receivableAmount;
 			uint64 importWh;
 			uint64 exportWh;
+			uint128 held;
 		}
 		struct Flow {
 			int128 energy;
@@ -53,43 +64,62 @@ impl ContractPolicy {
 impl SettlementPolicy for ContractPolicy {
 	fn cash_flows(
 		policy: H160,
-		clearing_price: u64,
 		terms: &MarketTerms,
+		context: &PolicyContext,
 		page: &[PolicyQuestion],
-	) -> Result<Vec<CashFlow>, PolicyError> {
+	) -> PolicyAnswer {
 		let call = ISettlementPolicy::settleCall {
 			terms: ISettlementPolicy::Terms {
-				clearingPrice: clearing_price,
+				clearingPrice: context.clearing_price,
 				gridFee: terms.grid_fee,
+				gridFeePpm: terms.grid_fee_ppm,
+				tolerancePpm: terms.tolerance_ppm,
+				singlePrice: terms.imbalance_pricing == ImbalancePricing::Single,
 				shortagePrice: terms.shortage_price,
 				surplusPrice: terms.surplus_price,
+				shortageWh: context.deviations.shortage_wh,
+				surplusWh: context.deviations.surplus_wh,
 			},
 			positions: page
 				.iter()
 				.map(|question| ISettlementPolicy::Position {
-					boughtWh: question.bought_wh,
-					soldWh: question.sold_wh,
+					boughtWh: question.promise.bought_wh,
+					soldWh: question.promise.sold_wh,
+					payableAmount: question.promise.payable,
+					receivableAmount: question.promise.receivable,
 					importWh: question.import_wh,
 					exportWh: question.export_wh,
+					held: question.held,
 				})
 				.collect(),
 		};
-		let data = with_transaction::<_, DispatchError, _>(|| {
+		let limit = <Runtime as pallet_settlement::Config>::PolicyWeight::get();
+		let mut consumed = limit;
+		let answered = with_transaction::<_, DispatchError, _>(|| {
 			let answer = Revive::bare_call(
 				RuntimeOrigin::signed(Self::caller()),
 				policy,
 				U256::zero(),
-				TransactionLimits::WeightAndDeposit {
-					weight_limit: <Runtime as pallet_settlement::Config>::PolicyWeight::get(),
-					deposit_limit: 0,
-				},
+				TransactionLimits::WeightAndDeposit { weight_limit: limit, deposit_limit: 0 },
 				call.abi_encode(),
 				&ExecConfig::new_substrate_tx_without_bump(),
 			);
+			consumed = answer.weight_consumed;
 			TransactionOutcome::Rollback(Ok(answer.result))
 		})
-		.and_then(|answer| answer)
-		.map_err(|error| {
+		.and_then(|answer| answer);
+		PolicyAnswer { flows: Self::flows(policy, page.len(), answered), consumed }
+	}
+}
+
+impl ContractPolicy {
+	/// Reads the answer for `count` positions.
+	fn flows(
+		policy: H160,
+		count: usize,
+		answered: Result<ExecReturnValue, DispatchError>,
+	) -> Result<Vec<CashFlow>, PolicyError> {
+		let data = answered.map_err(|error| {
 			log::warn!(target: "runtime::settlement", "policy {policy:?}: {error:?}");
 			PolicyError::Failed
 		})?;
@@ -98,7 +128,7 @@ impl SettlementPolicy for ContractPolicy {
 		}
 		let flows = ISettlementPolicy::settleCall::abi_decode_returns_validate(&data.data)
 			.map_err(|_| PolicyError::Unreadable)?;
-		if flows.len() != page.len() {
+		if flows.len() != count {
 			return Err(PolicyError::Unreadable);
 		}
 		Ok(flows

@@ -4,9 +4,9 @@
 use codec::Encode;
 use contracts_builder::build;
 use energy_primitives::{
-	ClearedMarket, HaltReason, MarketTerms, Measured, MeterId, MeterValue, PolicyError,
-	PolicyQuestion, Quality, Role, Roles, SettlementPolicy, Side, Slot, SlotState, MINOR_UNITS,
-	SETTLEMENT_ASSET,
+	HaltReason, ImbalancePricing, MarketTerms, Measured, MeterId, MeterValue, PolicyContext,
+	PolicyError, PolicyQuestion, Promise, Quality, Role, Roles, SettlementPolicy, Side, Slot,
+	SlotDeviations, SlotState, MINOR_UNITS, POSITIONS_PER_PAGE, SETTLEMENT_ASSET,
 };
 use energy_runtime::{
 	configs::SettlementCurrency, genesis_config_presets, policy::ContractPolicy, AccountId,
@@ -194,17 +194,34 @@ fn all_money() -> Balance {
 	<SettlementCurrency as Inspect<AccountId>>::total_issuance()
 }
 
+/// A question about a position of the auction whose money covers everything.
+fn question(
+	price: u64,
+	bought_wh: u64,
+	sold_wh: u64,
+	import_wh: u64,
+	export_wh: u64,
+) -> PolicyQuestion {
+	use energy_market_core::{cost_rounded_down, cost_rounded_up};
+	PolicyQuestion {
+		promise: Promise {
+			bought_wh,
+			sold_wh,
+			payable: cost_rounded_up(bought_wh, price),
+			receivable: cost_rounded_down(sold_wh, price),
+		},
+		import_wh,
+		export_wh,
+		held: Balance::MAX / 4,
+	}
+}
+
 #[test]
 fn honest_contract_answers_what_the_core_reckons() {
 	development_chain().execute_with(|| {
 		let policy = deploy("p2p-settlement", vec![]);
-		let terms = genesis_config_presets::terms();
-		let question = |bought_wh, sold_wh, import_wh, export_wh| PolicyQuestion {
-			bought_wh,
-			sold_wh,
-			import_wh,
-			export_wh,
-		};
+		let price = 123_457;
+		let question = |bought, sold, import, export| question(price, bought, sold, import, export);
 		let page = vec![
 			question(1_501, 0, 1_400, 0),
 			question(0, 1_501, 0, 1_400),
@@ -212,29 +229,37 @@ fn honest_contract_answers_what_the_core_reckons() {
 			question(0, 0, 0, 0),
 			question(u64::MAX, 0, 0, u64::MAX),
 			question(0, u64::MAX, u64::MAX, 0),
+			// A bond that does not cover the shortage.
+			PolicyQuestion { held: 7_000, ..question(0, 1_501, 0, 0) },
 		];
-		let price = 123_457;
-		let flows = ContractPolicy::cash_flows(policy, price, &terms, &page).expect("an answer");
-		for (question, flow) in page.iter().zip(flows) {
-			use energy_market_core::{cost_rounded_down, cost_rounded_up, delivery, Delivery};
-			let signed = |amount: u128| i128::try_from(amount).expect("fits");
-			let PolicyQuestion { bought_wh, sold_wh, import_wh, export_wh } = *question;
-			assert_eq!(
-				flow.energy,
-				signed(cost_rounded_down(sold_wh, price))
-					- signed(cost_rounded_up(bought_wh, price))
-			);
-			assert_eq!(flow.grid_fee, cost_rounded_up(bought_wh, terms.grid_fee));
-			let imbalance = match delivery(bought_wh, sold_wh, import_wh, export_wh) {
-				Delivery::Balanced => 0,
-				Delivery::Bought { untaken, .. } => {
-					signed(cost_rounded_down(untaken, terms.surplus_price))
-				}
-				Delivery::Sold { short, .. } => {
-					-signed(cost_rounded_up(short, terms.shortage_price))
-				}
-			};
-			assert_eq!(flow.imbalance, imbalance);
+		let dual = genesis_config_presets::terms();
+		let single = MarketTerms {
+			grid_fee_ppm: 12_345,
+			tolerance_ppm: 50_000,
+			imbalance_pricing: ImbalancePricing::Single,
+			..dual.clone()
+		};
+		for (terms, deviations) in [
+			(&dual, SlotDeviations::default()),
+			(&dual, SlotDeviations { shortage_wh: 300, surplus_wh: 101 }),
+			(&single, SlotDeviations { shortage_wh: 300, surplus_wh: 101 }),
+			(&single, SlotDeviations { shortage_wh: 101, surplus_wh: 300 }),
+		] {
+			let context = PolicyContext { clearing_price: price, deviations };
+			let flows = ContractPolicy::cash_flows(policy, terms, &context, &page).flows;
+			for (question, flow) in page.iter().zip(flows.expect("an answer")) {
+				let signed = |amount: u128| i128::try_from(amount).expect("fits");
+				let PolicyQuestion { promise, import_wh, export_wh, held } = *question;
+				let energy = signed(promise.receivable) - signed(promise.payable);
+				assert_eq!(flow.energy, energy);
+				let grid_fee = terms.grid_fee_of(promise.bought_wh, promise.payable);
+				assert_eq!(flow.grid_fee, grid_fee);
+				let imbalance_terms = terms.imbalance_terms(&context);
+				let owed =
+					energy_market_core::imbalance(&imbalance_terms, &promise, import_wh, export_wh);
+				let most = signed(held) + energy - signed(grid_fee);
+				assert_eq!(flow.imbalance, owed.expect("fits").max(-most.max(0)));
+			}
 		}
 	});
 }
@@ -243,14 +268,28 @@ fn honest_contract_answers_what_the_core_reckons() {
 fn page_of_the_largest_size_is_answered_within_its_weight() {
 	development_chain().execute_with(|| {
 		let policy = deploy("p2p-settlement", vec![]);
-		let size = <<Runtime as pallet_settlement::Config>::PageSize as frame_support::traits::Get<
-			u32,
-		>>::get();
-		let question =
-			PolicyQuestion { bought_wh: 1_000, sold_wh: 10, import_wh: 7, export_wh: 900 };
-		let page = vec![question; size as usize];
-		let flows = ContractPolicy::cash_flows(policy, 1, &genesis_config_presets::terms(), &page);
-		assert_eq!(flows.map(|flows| flows.len()), Ok(size as usize));
+		type Pages = <Runtime as pallet_settlement::Config>::PagesPerQuestion;
+		let size = <Pages as frame_support::traits::Get<u32>>::get() * POSITIONS_PER_PAGE;
+		let terms = MarketTerms { tolerance_ppm: 50_000, ..genesis_config_presets::terms() };
+		let context = PolicyContext {
+			clearing_price: 150_000,
+			deviations: SlotDeviations { shortage_wh: 90_000, surplus_wh: 70_000 },
+		};
+		let one = ContractPolicy::cash_flows(
+			policy,
+			&terms,
+			&context,
+			&[question(150_000, 1_000, 0, 7, 0)],
+		);
+		let page = vec![question(150_000, 1_000, 0, 7, 0); size as usize];
+		let all = ContractPolicy::cash_flows(policy, &terms, &context, &page);
+		let micros = |weight: Weight| weight.ref_time() / 1_000_000;
+		println!(
+			"contract: {} us for one position, {} us for {size}",
+			micros(one.consumed),
+			micros(all.consumed)
+		);
+		assert_eq!(all.flows.map(|flows| flows.len()), Ok(size as usize));
 	});
 }
 
@@ -290,11 +329,7 @@ fn halts_with(policy: impl FnOnce() -> H160, reason: HaltReason) {
 		assert_eq!(state(), SlotState::Settled);
 		assert_eq!(money(&home(1)), MONEY + 150_000);
 		assert_eq!(money(&home(2)), MONEY - 180_000);
-		assert_eq!(
-			<EnergyMarket as ClearedMarket<AccountId>>::position(ZONE, SLOT, 0),
-			None,
-			"nothing is left behind"
-		);
+		assert_eq!(EnergyMarket::all_positions(ZONE, SLOT), [], "nothing is left behind");
 	});
 }
 
@@ -347,13 +382,12 @@ fn zone_is_halted_when_there_is_no_contract_at_the_address() {
 #[test]
 fn call_of_a_missing_contract_is_no_answer() {
 	development_chain().execute_with(|| {
-		let question = PolicyQuestion { bought_wh: 1, sold_wh: 0, import_wh: 0, export_wh: 0 };
 		let answer = ContractPolicy::cash_flows(
 			H160::repeat_byte(9),
-			1,
 			&genesis_config_presets::terms(),
-			&[question],
+			&PolicyContext::default(),
+			&[question(1, 1, 0, 0, 0)],
 		);
-		assert!(matches!(answer, Err(PolicyError::Unreadable | PolicyError::Failed)));
+		assert!(matches!(answer.flows, Err(PolicyError::Unreadable | PolicyError::Failed)));
 	});
 }

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use energy_primitives::{
 	api::{
-		AttestedPage, Clock, DepthLevel, OpenOrder, ParticipantSummary, SlotSummary, ZoneSummary,
-		PAGE_LIMIT,
+		AttestedPage, Clock, DepthLevel, MarketAccount, OpenOffer, OpenOrder, ParticipantSummary,
+		PastSlot, SlotSummary, ZoneSummary, PAGE_LIMIT,
 	},
-	AccountId, Balance, Bill, Meter, MeterId, MeterIndex, OrderIndex, Position, Slot, ZoneId,
+	AccountId, AgentLimits, Balance, Bill, Meter, MeterId, MeterIndex, OfferId, OrderIndex,
+	Position, Slot, StandingId, StandingOrder, ZoneId,
 };
 
 use crate::client::{ChainClient, ClientError};
+
+/// The most orders that one call of `EnergyApi_orders` looks at.
+const ORDERS_LOOKED_AT: u32 = 65_536;
 
 impl ChainClient {
 	/// The time and the length of a slot.
@@ -113,21 +117,135 @@ impl ChainClient {
 		slot: Slot,
 		account: Option<&AccountId>,
 	) -> Result<Vec<OpenOrder>, ClientError> {
-		let mut orders: Vec<OpenOrder> = Vec::new();
-		let mut from = OrderIndex(0);
-		loop {
+		let Some(summary) = self.slot(zone, slot).await? else { return Ok(Vec::new()) };
+		let mut orders = Vec::new();
+		let mut from = 0u32;
+		while from < summary.orders {
 			let page: Vec<OpenOrder> =
-				self.read("EnergyApi_orders", (zone, slot, account, from)).await?;
-			let Some(next) = page.last().and_then(|order| order.index.0.checked_add(1)) else {
-				return Ok(orders);
+				self.read("EnergyApi_orders", (zone, slot, account, OrderIndex(from))).await?;
+			// A page that is not full ends where the chain stopped looking.
+			let next = match page.last() {
+				Some(last) if page.len() >= PAGE_LIMIT as usize => last.index.0.checked_add(1),
+				_ => from.checked_add(ORDERS_LOOKED_AT),
 			};
-			let whole = page.len() >= PAGE_LIMIT as usize;
 			orders.extend(page);
-			if !whole || next <= from.0 {
-				return Ok(orders);
-			}
-			from = OrderIndex(next);
+			let Some(next) = next.filter(|next| *next > from) else { break };
+			from = next;
 		}
+		Ok(orders)
+	}
+
+	/// One open order.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn order(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		index: OrderIndex,
+	) -> Result<Option<OpenOrder>, ClientError> {
+		let page: Vec<OpenOrder> =
+			self.read("EnergyApi_orders", (zone, slot, Option::<&AccountId>::None, index)).await?;
+		Ok(page.into_iter().next().filter(|order| order.index == index))
+	}
+
+	/// An account's unsettled position.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn position(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		account: &AccountId,
+	) -> Result<Option<Position<AccountId>>, ClientError> {
+		self.read("EnergyApi_position", (zone, slot, account)).await
+	}
+
+	/// What an account has in the market.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn market_account(&self, account: &AccountId) -> Result<MarketAccount, ClientError> {
+		self.read("EnergyApi_market_account", account).await
+	}
+
+	/// All standing orders of a zone, of one account or of all.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn standing_orders(
+		&self,
+		zone: ZoneId,
+		account: Option<&AccountId>,
+	) -> Result<Vec<(StandingId, StandingOrder<AccountId>)>, ClientError> {
+		let mut orders = Vec::new();
+		let mut from = StandingId(0);
+		loop {
+			let page: Vec<(StandingId, StandingOrder<AccountId>)> =
+				self.read("EnergyApi_standing_orders", (zone, account, from)).await?;
+			let is_full = page.len() >= PAGE_LIMIT as usize;
+			let next = page.last().and_then(|(id, _)| id.0.checked_add(1)).map(StandingId);
+			orders.extend(page);
+			match next {
+				Some(next) if is_full && next > from => from = next,
+				_ => return Ok(orders),
+			}
+		}
+	}
+
+	/// The bilateral offers from a number on that wait in a zone.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn offers(&self, zone: ZoneId, from: OfferId) -> Result<Vec<OpenOffer>, ClientError> {
+		let mut offers = Vec::new();
+		let mut from = from;
+		loop {
+			let (page, next): (Vec<OpenOffer>, Option<OfferId>) =
+				self.read("EnergyApi_offers", (zone, from)).await?;
+			offers.extend(page);
+			match next {
+				Some(next) if next > from => from = next,
+				_ => return Ok(offers),
+			}
+		}
+	}
+
+	/// The limits of an owner's agent.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn agent(
+		&self,
+		owner: &AccountId,
+		agent: &AccountId,
+	) -> Result<Option<AgentLimits>, ClientError> {
+		self.read("EnergyApi_agent", (owner, agent)).await
+	}
+
+	/// The slots with a market among the `count` from one on.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn slots(
+		&self,
+		zone: ZoneId,
+		from: Slot,
+		count: u32,
+	) -> Result<Vec<PastSlot>, ClientError> {
+		let end = from.0.saturating_add(count);
+		let mut slots = Vec::new();
+		let mut from = from.0;
+		while from < end {
+			let count = PAGE_LIMIT.min(end - from);
+			let page: Vec<PastSlot> =
+				self.read("EnergyApi_slots", (zone, Slot(from), count)).await?;
+			slots.extend(page);
+			from = from.saturating_add(count);
+		}
+		Ok(slots)
 	}
 
 	/// All unsettled positions of a zone and slot.

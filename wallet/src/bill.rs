@@ -13,9 +13,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use energy_market_core::{cost_rounded_down, cost_rounded_up, delivery, Delivery};
+use energy_market_core::{grid_fee, imbalance, ImbalanceTerms};
 use energy_primitives::{
-	api::AttestedPage, Bill, CashFlow, MarketTerms, Measured, MeterId, MeterIndex, Slot, ZoneId,
+	api::{AttestedPage, SlotSummary},
+	Bill, CashFlow, Measured, MeterId, MeterIndex, PolicyContext, Slot, ZoneId,
 };
 use serde::{Serialize, Serializer};
 use wia_ene_014::canonical::{CanonicalInterval, DeviceKey, Quality};
@@ -38,49 +39,46 @@ pub struct Question {
 	pub rules: Option<Rules>,
 }
 
-/// What the money of a slot is reckoned with, minor units per kWh, from the chain.
+/// What the money of a slot is reckoned with, from the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-	/// The clearing price.
-	pub price: u64,
-	/// What a buyer pays the grid.
+	/// The clearing price, the imbalance prices, and the deviations of the slot.
+	pub imbalance: ImbalanceTerms,
+	/// What a buyer pays the grid, minor units per kWh.
 	pub grid_fee: u64,
-	/// What a seller pays for energy that it sold and did not deliver.
-	pub shortage_price: u64,
-	/// What a buyer is paid for energy that it bought and did not take.
-	pub surplus_price: u64,
+	/// What a buyer pays the grid besides, parts per million of what it pays for the energy.
+	pub grid_fee_ppm: u32,
 }
 
 impl Rules {
-	/// The rules of a slot that was cleared at a price.
-	pub fn new(terms: &MarketTerms, price: u64) -> Self {
+	/// The rules of a slot that is settled.
+	pub fn new(slot: &SlotSummary) -> Self {
+		let context = PolicyContext {
+			clearing_price: slot.result.map_or(0, |result| result.price),
+			deviations: slot.deviations,
+		};
 		Self {
-			price,
-			grid_fee: terms.grid_fee,
-			shortage_price: terms.shortage_price,
-			surplus_price: terms.surplus_price,
+			imbalance: slot.terms.imbalance_terms(&context),
+			grid_fee: slot.terms.grid_fee,
+			grid_fee_ppm: slot.terms.grid_fee_ppm,
 		}
 	}
 
 	/// What a participant owes or is owed by the terms alone: payers are rounded up, payees down.
 	/// `None` when it does not fit.
 	fn flow(&self, bill: &Bill) -> Option<CashFlow> {
-		let Bill { bought_wh, sold_wh, measured, .. } = *bill;
+		let promise = bill.promise(self.imbalance.clearing_price);
 		let signed = |money: u128| i128::try_from(money).ok();
-		let imbalance = match delivery(bought_wh, sold_wh, measured.import_wh, measured.export_wh) {
-			Delivery::Balanced => 0,
-			Delivery::Bought { untaken, .. } => {
-				signed(cost_rounded_down(untaken, self.surplus_price))?
-			}
-			Delivery::Sold { short, .. } => {
-				signed(cost_rounded_up(short, self.shortage_price))?.checked_neg()?
-			}
-		};
+		let Measured { import_wh, export_wh, .. } = bill.measured;
 		Some(CashFlow {
-			energy: signed(cost_rounded_down(sold_wh, self.price))?
-				.checked_sub(signed(cost_rounded_up(bought_wh, self.price))?)?,
-			imbalance,
-			grid_fee: cost_rounded_up(bought_wh, self.grid_fee),
+			energy: signed(promise.receivable)?.checked_sub(signed(promise.payable)?)?,
+			imbalance: imbalance(&self.imbalance, &promise, import_wh, export_wh)?,
+			grid_fee: grid_fee(
+				promise.bought_wh,
+				promise.payable,
+				self.grid_fee,
+				self.grid_fee_ppm,
+			),
 		})
 	}
 }
@@ -606,10 +604,14 @@ fn verify_money(rules: Option<Rules>, bill: &Bill, verification: &mut Verificati
 		(Some(net), Some(rules)) => match rules.flow(bill) {
 			Some(flow) if flow == bill.flow => (
 				Outcome::Passed,
-				format!(
-					"the money follows from {} per kWh, the slot's terms and the energy",
-					format_price(rules.price)
-				),
+				match rules.imbalance.clearing_price {
+					0 => "the money follows from what was agreed, the slot's terms and the energy"
+						.into(),
+					price => format!(
+						"the money follows from {} per kWh, the slot's terms and the energy",
+						format_price(price)
+					),
+				},
 			),
 			Some(flow) if flow.net().is_some_and(|owed| net > owed) => {
 				(Outcome::Noted, "the zone's contract was kinder than the slot's terms".into())

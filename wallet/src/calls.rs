@@ -2,11 +2,11 @@
 
 use codec::{Compact, Decode, Encode};
 use energy_primitives::{
-	AccountId, Balance, MarketTerms, MeterId, OrderIndex, Roles, Side, Slot, ZoneId,
-	SETTLEMENT_ASSET,
+	AccountId, AgentLimits, Balance, EnergyKind, MarketTerms, MeterId, OfferId, OfferRequest,
+	OrderIndex, OrderRequest, Roles, Side, Slot, StandingId, ZoneId, SETTLEMENT_ASSET,
 };
 use sp_core::{H160, H256};
-use sp_runtime::MultiAddress;
+use sp_runtime::{DispatchError, MultiAddress};
 use wia_ene_014::canonical::DeviceKey;
 
 use crate::client::Call;
@@ -28,8 +28,77 @@ pub struct OrderPlaced {
 	pub price: u64,
 	/// Wh.
 	pub energy_wh: u64,
-	/// The money held for it, minor units.
+	/// The money committed for it, minor units.
 	pub held: Balance,
+}
+
+/// `EnergyMarket.OrderRejected`: an order of a batch that was not placed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OrderRejected {
+	/// Where.
+	pub zone: ZoneId,
+	/// For when.
+	pub slot: Slot,
+	/// Whose it would have been.
+	pub account: AccountId,
+	/// Its place in the batch, from zero.
+	pub item: u32,
+	/// Why.
+	pub error: DispatchError,
+}
+
+/// `EnergyMarket.StandingOrderPlaced`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct StandingOrderPlaced {
+	/// Where.
+	pub zone: ZoneId,
+	/// Its number in the zone.
+	pub id: StandingId,
+	/// Whose it is.
+	pub account: AccountId,
+}
+
+/// `EnergyMarket.OfferMade`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OfferMade {
+	/// Its number.
+	pub id: OfferId,
+	/// Where.
+	pub zone: ZoneId,
+	/// Whose it is.
+	pub maker: AccountId,
+	/// The money committed for it, minor units.
+	pub held: Balance,
+}
+
+/// `EnergyMarket.OfferAccepted`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OfferAccepted {
+	/// The offer's number.
+	pub id: OfferId,
+	/// Where.
+	pub zone: ZoneId,
+	/// For when.
+	pub slot: Slot,
+	/// Who buys.
+	pub buyer: AccountId,
+	/// Who sells.
+	pub seller: AccountId,
+	/// What the seller declares the energy to be.
+	pub kind: EnergyKind,
+	/// What is paid, minor units per kWh.
+	pub price: u64,
+	/// Wh.
+	pub energy_wh: u64,
+}
+
+/// `EnergyMarket.Withdrawn`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Withdrawn {
+	/// Whose money.
+	pub account: AccountId,
+	/// Minor units.
+	pub amount: Balance,
 }
 
 /// `Revive.Instantiated`.
@@ -60,6 +129,63 @@ pub fn place(zone: ZoneId, slot: Slot, side: Side, price: u64, energy_wh: u64) -
 /// Takes an order back before the gate closes. The participant's own.
 pub fn cancel(zone: ZoneId, slot: Slot, index: OrderIndex) -> Call {
 	Call::new("EnergyMarket", "cancel", (zone, slot, index))
+}
+
+/// Places many orders at once, for `owner` if the signer is its agent. The participant's own.
+pub fn place_batch(zone: ZoneId, owner: Option<&AccountId>, orders: &[OrderRequest]) -> Call {
+	Call::new("EnergyMarket", "place_batch", (zone, owner, orders))
+}
+
+/// Takes an order out and places another in its stead. The participant's own, or its agent's.
+pub fn replace(zone: ZoneId, slot: Slot, index: OrderIndex, order: &OrderRequest) -> Call {
+	Call::new("EnergyMarket", "replace", (zone, slot, index, order))
+}
+
+/// Takes free money out of the market, in minor units. The participant's own.
+pub fn withdraw(amount: Balance) -> Call {
+	Call::new("EnergyMarket", "withdraw", Compact(amount))
+}
+
+/// Lets an agent place orders with the signer's money. The participant's own.
+pub fn set_agent(agent: &AccountId, limits: &AgentLimits) -> Call {
+	Call::new("EnergyMarket", "set_agent", (agent, limits))
+}
+
+/// Takes an agent's right away. The participant's own.
+pub fn remove_agent(agent: &AccountId) -> Call {
+	Call::new("EnergyMarket", "remove_agent", agent)
+}
+
+/// Leaves an order that is placed anew in every slot from its own to `last`, as long as `budget`
+/// minor units last. It must not expire. The participant's own.
+pub fn place_standing(zone: ZoneId, order: &OrderRequest, last: Slot, budget: Balance) -> Call {
+	Call::new("EnergyMarket", "place_standing", (zone, order, last, budget))
+}
+
+/// Ends a standing order. The participant's own.
+pub fn cancel_standing(zone: ZoneId, id: StandingId) -> Call {
+	Call::new("EnergyMarket", "cancel_standing", (zone, id))
+}
+
+/// Offers a trade at a price of its own. The participant's own.
+pub fn make_offer(zone: ZoneId, offer: &OfferRequest<AccountId>) -> Call {
+	Call::new("EnergyMarket", "make_offer", (zone, offer))
+}
+
+/// Accepts energy of an offer in a slot; `kind` is what the signer declares to sell, or wants to
+/// buy. The participant's own.
+pub fn accept_offer(id: OfferId, slot: Slot, energy_wh: u64, kind: EnergyKind) -> Call {
+	Call::new("EnergyMarket", "accept_offer", (id, slot, energy_wh, kind))
+}
+
+/// Withdraws what is left of an offer. Its maker.
+pub fn withdraw_offer(id: OfferId) -> Call {
+	Call::new("EnergyMarket", "withdraw_offer", id)
+}
+
+/// Calls off a slot of a halted zone. The regulator or the council.
+pub fn annul(zone: ZoneId, slot: Slot) -> Call {
+	Call::new("EnergyMarket", "annul", (zone, slot))
 }
 
 /// Sets the rules of slots that open from now on. The zone's utility or the council.
@@ -184,6 +310,7 @@ pub fn contract_address_of(account: &AccountId) -> H160 {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use energy_primitives::{Audience, CommunityId};
 
 	#[test]
 	fn place_is_the_plain_scale_of_its_arguments() {
@@ -192,6 +319,105 @@ mod tests {
 		expected.extend(250_000u64.to_le_bytes());
 		expected.extend(1_500u64.to_le_bytes());
 		assert_eq!(call.args, expected);
+	}
+
+	fn order() -> OrderRequest {
+		OrderRequest {
+			slot: Slot(2),
+			side: Side::Bid,
+			price: 250_000,
+			energy_wh: 1_500,
+			minimum_wh: 500,
+			expires_seconds: Some(9),
+		}
+	}
+
+	/// What `order` is in bytes.
+	fn order_bytes() -> Vec<u8> {
+		let mut bytes = vec![2, 0, 0, 0, 0];
+		bytes.extend(250_000u64.to_le_bytes());
+		bytes.extend(1_500u64.to_le_bytes());
+		bytes.extend(500u64.to_le_bytes());
+		bytes.push(1);
+		bytes.extend(9u64.to_le_bytes());
+		bytes
+	}
+
+	#[test]
+	fn batch_is_a_list_for_oneself_or_an_owner() {
+		let own = place_batch(ZoneId(1), None, &[order()]);
+		assert_eq!(own.args, [vec![1, 0, 0, 0, 0, 4], order_bytes()].concat());
+		let owner = AccountId::new([7; 32]);
+		let call = place_batch(ZoneId(1), Some(&owner), &[]);
+		assert_eq!(call.args, [vec![1, 0, 0, 0, 1], vec![7; 32], vec![0]].concat());
+	}
+
+	#[test]
+	fn replacement_names_the_old_order_first() {
+		let call = replace(ZoneId(1), Slot(5), OrderIndex(6), &order());
+		let place = vec![1, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0];
+		assert_eq!(call.args, [place, order_bytes()].concat());
+	}
+
+	#[test]
+	fn standing_order_ends_with_its_last_slot_and_budget() {
+		let call = place_standing(ZoneId(1), &order(), Slot(3), 4);
+		let end = [3u32.to_le_bytes().to_vec(), 4u128.to_le_bytes().to_vec()].concat();
+		assert_eq!(call.args, [vec![1, 0, 0, 0], order_bytes(), end].concat());
+		assert_eq!(cancel_standing(ZoneId(1), StandingId(2)).args, [1, 0, 0, 0, 2, 0, 0, 0]);
+	}
+
+	#[test]
+	fn offer_names_who_may_accept() {
+		let offer = |audience| OfferRequest {
+			side: Side::Ask,
+			audience,
+			kind: EnergyKind::Wind,
+			price: 1,
+			energy_wh: 2,
+			minimum_wh: 3,
+			first: Slot(4),
+			slots: 5,
+		};
+		let rest = [
+			vec![2],
+			1u64.to_le_bytes().to_vec(),
+			2u64.to_le_bytes().to_vec(),
+			3u64.to_le_bytes().to_vec(),
+			vec![4, 0, 0, 0, 5, 0, 0, 0],
+		]
+		.concat();
+		let partner = [vec![1], vec![7; 32]].concat();
+		for (audience, bytes) in [
+			(Audience::Anyone, vec![0]),
+			(Audience::Partner(AccountId::new([7; 32])), partner),
+			(Audience::Community(CommunityId(9)), vec![2, 9, 0, 0, 0]),
+		] {
+			let call = make_offer(ZoneId(1), &offer(audience));
+			assert_eq!(call.args, [vec![1, 0, 0, 0, 1], bytes, rest.clone()].concat());
+		}
+	}
+
+	#[test]
+	fn acceptance_names_offer_slot_energy_and_kind() {
+		let call = accept_offer(OfferId(1), Slot(2), 3, EnergyKind::Storage);
+		assert_eq!(call.args, [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5]);
+	}
+
+	#[test]
+	fn agent_has_its_limits() {
+		let limits = AgentLimits { allowance: 1, max_order_wh: 2, until_seconds: 3 };
+		let call = set_agent(&AccountId::new([7; 32]), &limits);
+		let mut expected = vec![7; 32];
+		expected.extend(1u128.to_le_bytes());
+		expected.extend(2u64.to_le_bytes());
+		expected.extend(3u64.to_le_bytes());
+		assert_eq!(call.args, expected);
+	}
+
+	#[test]
+	fn withdrawal_is_compact() {
+		assert_eq!(withdraw(1).args, [4]);
 	}
 
 	#[test]

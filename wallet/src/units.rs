@@ -158,6 +158,12 @@ pub fn format_price(minor_units_per_kwh: u64) -> String {
 	trim_zeros(format_decimal(minor_units_per_kwh.into(), MONEY_DECIMALS), 2)
 }
 
+/// A part of a whole in percent, with as many decimals as it has: 25 000 parts per million are
+/// `2.5 %`.
+pub fn format_part(parts_per_million: u32) -> String {
+	format!("{} %", trim_zeros(format_decimal(parts_per_million.into(), 4), 0))
+}
+
 /// Energy as kWh, with as many decimals as it has: 1500 is `1.5 kWh`.
 pub fn format_energy(energy_wh: u64) -> String {
 	format!("{} kWh", trim_zeros(format_decimal(energy_wh.into(), ENERGY_DECIMALS), 0))

@@ -1,9 +1,12 @@
 //! The proof behind a bill, over data made by hand: what holds is accepted, what does not is named.
 
 use ed25519_dalek::{Signer, SigningKey};
+use energy_market_core::{Deviations, ImbalanceTerms, Pricing};
 use energy_primitives::{
-	api::AttestedPage, merkle, AccountId, Bill, CashFlow, Measured, MeterId, MeterIndex,
-	MeterValue, Slot, ZoneId,
+	api::{AttestedPage, SlotSummary},
+	merkle, AccountId, Agreed, Bill, CashFlow, ClearingResult, ImbalancePricing, MarketTerms,
+	Measured, MeterId, MeterIndex, MeterValue, MeteringStatus, Slot, SlotDeviations, SlotState,
+	ZoneId,
 };
 use energy_wallet::{
 	bill::{verify, Check, MeterEvidence, Outcome, Question, Rules, Step, Verification},
@@ -20,9 +23,19 @@ const SLOT_SECONDS: u32 = 900;
 const START: u64 = 2_000_000 * 900;
 
 fn question() -> Question {
-	let rules =
-		Rules { price: 200_000, grid_fee: 30_001, shortage_price: 600_000, surplus_price: 40_000 };
+	let rules = Rules { imbalance: imbalance_terms(), grid_fee: 30_001, grid_fee_ppm: 0 };
 	Question { zone: ZONE, slot: SLOT, slot_seconds: SLOT_SECONDS, rules: Some(rules) }
+}
+
+fn imbalance_terms() -> ImbalanceTerms {
+	ImbalanceTerms {
+		clearing_price: 200_000,
+		shortage_price: 600_000,
+		surplus_price: 40_000,
+		tolerance_ppm: 0,
+		pricing: Pricing::Dual,
+		deviations: Deviations::default(),
+	}
 }
 
 fn device(number: u8) -> SigningKey {
@@ -108,6 +121,7 @@ fn bill(import_wh: u64, export_wh: u64, quality: Quality) -> Bill {
 	Bill {
 		bought_wh: 0,
 		sold_wh: 0,
+		agreed: Agreed::default(),
 		measured: Measured { import_wh, export_wh, quality },
 		flow: CashFlow::default(),
 	}
@@ -444,6 +458,99 @@ mod fails {
 		assert_eq!(home.failures(), []);
 		home.bill.flow.imbalance -= 1;
 		assert_eq!(home.failures(), [Check::Money]);
+	}
+
+	/// What fails of a bill by other rules.
+	fn failures_by(change: impl FnOnce(&mut Rules), home: &Home) -> Vec<Check> {
+		let mut question = question();
+		change(question.rules.as_mut().expect("are known"));
+		let verification = verify(&question, &home.bill, std::slice::from_ref(&home.evidence));
+		let failed = |step: &&Step| step.outcome == Outcome::Failed;
+		verification.steps.iter().filter(failed).map(|step| step.check).collect()
+	}
+
+	#[test]
+	fn money_follows_from_what_was_agreed_besides() {
+		// 800 Wh were bought in all, 585 Wh of them taken.
+		let flow = CashFlow { energy: -165_000, imbalance: 8_600, grid_fee: 24_001 };
+		let mut home = buyers_bill(flow);
+		home.bill.agreed = Agreed { bought_wh: 100, payable: 25_000, ..Agreed::default() };
+		assert_eq!(home.failures(), []);
+		home.bill.agreed.payable -= 1;
+		assert_eq!(home.failures(), [Check::Money]);
+	}
+
+	#[test]
+	fn money_follows_from_tolerance_and_the_part_of_the_grid() {
+		// 70 of the 115 Wh that were not taken are undone at the clearing price.
+		let flow = CashFlow { imbalance: 15_800, grid_fee: 22_401, ..BUYERS_FLOW };
+		let mut home = buyers_bill(flow);
+		let change = |rules: &mut Rules| {
+			rules.grid_fee_ppm = 10_000;
+			rules.imbalance.tolerance_ppm = 100_000;
+		};
+		assert_eq!(failures_by(change, &home), []);
+		home.bill.flow.imbalance -= 1;
+		assert_eq!(failures_by(change, &home), [Check::Money]);
+	}
+
+	#[test]
+	fn money_follows_from_the_deviations_of_the_slot() {
+		let mut home = home();
+		let change = |pricing, shortage_wh, surplus_wh| {
+			move |rules: &mut Rules| {
+				rules.imbalance.pricing = pricing;
+				rules.imbalance.deviations = Deviations { shortage_wh, surplus_wh };
+			}
+		};
+		// Half of the 100 Wh that were not delivered meets a surplus.
+		let flow = CashFlow { energy: 20_000, imbalance: -40_000, grid_fee: 0 };
+		home.bill = Bill { sold_wh: 100, flow, ..home.bill };
+		assert_eq!(failures_by(change(Pricing::Dual, 200, 100), &home), []);
+		// The slot is short on balance: the one price is that of shortages.
+		assert_eq!(failures_by(change(Pricing::Single, 200, 100), &home), []);
+		home.bill.flow.imbalance = -60_000;
+		assert_eq!(failures_by(change(Pricing::Single, 100, 0), &home), []);
+		assert_eq!(failures_by(change(Pricing::Dual, 200, 100), &home), [Check::Money]);
+	}
+
+	#[test]
+	fn rules_are_those_of_the_slot() {
+		let summary = SlotSummary {
+			state: SlotState::Settled,
+			gate_closes_seconds: START - 60,
+			terms: MarketTerms {
+				gate_closure_seconds: 60,
+				price_floor: 50_000,
+				tick_size: 1_000,
+				tick_count: 551,
+				max_order_wh: 1_000_000,
+				grid_fee: 30_001,
+				grid_fee_ppm: 7,
+				bond_ppm: 1_000_000,
+				tolerance_ppm: 8,
+				imbalance_pricing: ImbalancePricing::Single,
+				shortage_price: 600_000,
+				surplus_price: 40_000,
+				policy: None,
+			},
+			orders: 2,
+			bid_wh: 700,
+			ask_wh: 700,
+			result: Some(ClearingResult { price: 200_000, volume_wh: 700, net_import_wh: 0 }),
+			positions: 2,
+			metering: MeteringStatus::Final,
+			deviations: SlotDeviations { shortage_wh: 9, surplus_wh: 10 },
+		};
+		let imbalance = ImbalanceTerms {
+			tolerance_ppm: 8,
+			pricing: Pricing::Single,
+			deviations: Deviations { shortage_wh: 9, surplus_wh: 10 },
+			..imbalance_terms()
+		};
+		assert_eq!(Rules::new(&summary), Rules { imbalance, grid_fee: 30_001, grid_fee_ppm: 7 });
+		let untraded = Rules::new(&SlotSummary { result: None, ..summary });
+		assert_eq!(untraded.imbalance.clearing_price, 0);
 	}
 
 	#[test]

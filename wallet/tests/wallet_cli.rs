@@ -19,14 +19,21 @@ mod help {
 			"clock",
 			"zone",
 			"market",
+			"history",
 			"bid",
 			"ask",
+			"batch",
+			"replace",
 			"cancel",
+			"standing",
+			"offer",
+			"agent",
 			"orders",
 			"positions",
 			"meters",
 			"bill",
 			"send",
+			"withdraw",
 			"admin",
 		] {
 			assert!(help.out.contains(&format!("\n  {command} ")), "{command}: {}", help.out);
@@ -47,14 +54,28 @@ mod help {
 			"clock",
 			"zone",
 			"market",
+			"history",
 			"bid",
 			"ask",
+			"batch",
+			"replace",
 			"cancel",
+			"standing place",
+			"standing list",
+			"standing cancel",
+			"offer make",
+			"offer list",
+			"offer accept",
+			"offer withdraw",
+			"agent set",
+			"agent remove",
+			"agent show",
 			"orders",
 			"positions",
 			"meters",
 			"bill",
 			"send",
+			"withdraw",
 			"admin admit",
 			"admin suspend",
 			"admin reinstate",
@@ -67,6 +88,7 @@ mod help {
 			"admin set-policy",
 			"admin resume",
 			"admin halt",
+			"admin annul",
 			"admin set-oracles",
 		] {
 			let help = wallet.run(&format!("{line} --help")).ok();
@@ -95,7 +117,9 @@ mod help {
 	#[test]
 	fn nothing_takes_a_passphrase_as_an_argument() {
 		let wallet = Wallet::new();
-		for line in ["key new", "key import", "bid", "send", "admin admit"] {
+		for line in
+			["key new", "key import", "bid", "send", "offer make", "agent set", "admin admit"]
+		{
 			let help = wallet.run(&format!("{line} --help")).ok();
 			assert!(help.out.contains("--passphrase-file <FILE>"), "{line}");
 			assert!(!help.out.contains("--passphrase "), "{line}");
@@ -123,6 +147,14 @@ mod usage {
 			"admin admit --account x --roles king --zone 1",
 			"key import home",
 			"bill --slot 1 --meter 3",
+			"bid --slot +1 --price 0.25 --kwh 1 --expires soon",
+			"replace --slot 1 --order 1",
+			"standing place --side bid --price 0.25 --kwh 1 --last +9",
+			"offer make --side ask --price 0.25 --kwh 1 --slot +1 --slots 97",
+			"offer accept --id 1 --slot +1",
+			"agent set --agent nobody --allowance 1 --max-order-wh 1 --until +1d",
+			"withdraw --amount 1,5",
+			"batch",
 		] {
 			assert_eq!(wallet.run(line).status, 1, "{line}");
 		}
@@ -321,6 +353,22 @@ mod errors {
 		let run =
 			Wallet::new().run("bid --zone 1 --slot +4 --kwh 1 --price 0.25 --dev-key //Alice");
 		run.fails_with(&["warning: //Alice is a development key", "no node answers"]);
+	}
+
+	#[test]
+	fn batch_finds_mistakes_before_it_asks_for_a_passphrase() {
+		let wallet = Wallet::new();
+		wallet.run("batch /no/such/file").fails_with(&["cannot read /no/such/file"]);
+		let wrong = wallet.write("orders.json", r#"[{"slot": 1, "side": "bid", "price": 0.25}]"#);
+		wallet.run(&format!("batch {wrong}")).fails_with(&[
+			"does not hold orders",
+			"order 1: price: write it in quotes",
+			"batch --help",
+		]);
+		let good = wallet.write("orders.csv", "slot,side,price,energyWh\n+4,bid,0.25,1500\n");
+		wallet
+			.run(&format!("batch {good} --zone 1 --dev-key //Alice"))
+			.fails_with(&["no node answers"]);
 	}
 
 	#[test]

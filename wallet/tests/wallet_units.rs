@@ -1,8 +1,8 @@
 //! Money, prices and energy: from text to the chain's numbers and back, exactly.
 
 use energy_wallet::units::{
-	format_energy, format_money, format_price, format_signed_money, parse_kwh, parse_money,
-	parse_price, UnitError,
+	format_energy, format_money, format_part, format_price, format_signed_money, parse_kwh,
+	parse_money, parse_price, UnitError,
 };
 use proptest::prelude::*;
 
@@ -91,6 +91,14 @@ mod format {
 		assert_eq!(format_price(250_000), "0.25");
 		assert_eq!(format_price(1_000_000), "1.00");
 		assert_eq!(format_price(255_500), "0.2555");
+	}
+
+	#[test]
+	fn part_is_in_percent() {
+		assert_eq!(format_part(1_000_000), "100 %");
+		assert_eq!(format_part(25_000), "2.5 %");
+		assert_eq!(format_part(1), "0.0001 %");
+		assert_eq!(format_part(0), "0 %");
 	}
 
 	#[test]

@@ -1,73 +1,51 @@
 //! What peers owe each other for one delivery slot: the rules, apart from the contract that
 //! publishes them.
 //!
-//! Every rounding favours the pot that the money passes through: who pays, pays the next whole
-//! minor unit; who receives, receives the last one. So when the energy bought equals the energy
-//! sold, the pot never runs short.
-//!
-//! # Nothing overflows
-//!
-//! Every product is one of two `u64`, so at most `(2^64 - 1)^2 < 2^128`, which a `u128` holds;
-//! divided by 1000 it is below `2^119`, so it fits an `i128`, and so does the difference of two of
-//! them. A net quantity is the difference of two `u64`, so its magnitude is at most `2^64 - 1`.
-//! The arithmetic is checked nevertheless.
+//! The arithmetic is that of `energy_market_core::imbalance`, which says where each rule comes from;
+//! this package puts it together. Every rounding favours the pot that the money passes through: who
+//! pays, pays the next whole minor unit; who receives, receives the last one. So when the energy
+//! bought equals the energy sold, the pot never runs short.
 
 #![cfg_attr(target_arch = "riscv64", no_std)]
 
+use energy_market_core::{grid_fee, imbalance, Deviations, ImbalanceTerms, Pricing, Promise};
 use settlement_policy::{CashFlow, Position, Terms};
 
 #[cfg(test)]
 mod tests;
 
-/// Wh in a kWh, the unit of prices.
-const WH_PER_KWH: u128 = 1_000;
-
 /// The cash flow of one participant.
 ///
-/// - Energy: what was sold, rounded down, less what was bought, rounded up, both at the clearing
-///   price.
-/// - Imbalance: a net buyer gets back, at the surplus price and rounded down, what it did not
-///   take; a net seller pays, at the shortage price and rounded up, what it did not deliver.
-///   Beyond its contract nobody is paid or charged.
+/// - Energy: what is to be received for what was sold, less what is to be paid for what was bought.
+/// - Imbalance: the price of the deviation from the promise. Beyond its promise nobody is paid or
+///   charged. Where the bond does not cover what is owed, all that is committed is taken, and the
+///   imbalance pot bears the rest.
 /// - Grid fee: on what was bought, rounded up.
 ///
-/// `None` stands for an overflow, which cannot happen (see the [crate] documentation).
+/// `None` stands for an amount of more than 127 bits, which no real energy and price make.
 pub fn settle(terms: &Terms, position: &Position) -> Option<CashFlow> {
-	let received = signed(rounded_down(position.sold_wh, terms.clearing_price)?)?;
-	let paid = signed(rounded_up(position.bought_wh, terms.clearing_price)?)?;
-	Some(CashFlow {
-		energy: received.checked_sub(paid)?,
-		imbalance: imbalance(terms, position)?,
-		grid_fee: rounded_up(position.bought_wh, terms.grid_fee)?,
-	})
+	let Position { bought_wh, sold_wh, import_wh, export_wh, .. } = *position;
+	let (payable, receivable) = (position.payable_amount, position.receivable_amount);
+	let energy = i128::try_from(receivable).ok()?.checked_sub(i128::try_from(payable).ok()?)?;
+	let grid_fee = grid_fee(bought_wh, payable, terms.grid_fee, terms.grid_fee_ppm);
+	let promise = Promise { bought_wh, sold_wh, payable, receivable };
+	let owed = imbalance(&imbalance_terms(terms), &promise, import_wh, export_wh)?;
+	// What a shortage can take at most: all that is committed and received, less the fee.
+	let most = i128::try_from(position.held)
+		.ok()?
+		.checked_add(energy)?
+		.checked_sub(i128::try_from(grid_fee).ok()?)?;
+	let imbalance = owed.max(most.checked_neg()?.min(0));
+	Some(CashFlow { energy, imbalance, grid_fee })
 }
 
-/// The price of the deviation between what was contracted and what was metered.
-fn imbalance(terms: &Terms, position: &Position) -> Option<i128> {
-	let Position { bought_wh, sold_wh, import_wh, export_wh } = *position;
-	if bought_wh >= sold_wh {
-		let contracted_wh = bought_wh.checked_sub(sold_wh)?;
-		let taken_wh = import_wh.saturating_sub(export_wh).min(contracted_wh);
-		let untaken_wh = contracted_wh.checked_sub(taken_wh)?;
-		signed(rounded_down(untaken_wh, terms.surplus_price)?)
-	} else {
-		let contracted_wh = sold_wh.checked_sub(bought_wh)?;
-		let delivered_wh = export_wh.saturating_sub(import_wh).min(contracted_wh);
-		let short_wh = contracted_wh.checked_sub(delivered_wh)?;
-		signed(rounded_up(short_wh, terms.shortage_price)?)?.checked_neg()
+fn imbalance_terms(terms: &Terms) -> ImbalanceTerms {
+	ImbalanceTerms {
+		clearing_price: terms.clearing_price,
+		shortage_price: terms.shortage_price,
+		surplus_price: terms.surplus_price,
+		tolerance_ppm: terms.tolerance_ppm,
+		pricing: if terms.single_price { Pricing::Single } else { Pricing::Dual },
+		deviations: Deviations { shortage_wh: terms.shortage_wh, surplus_wh: terms.surplus_wh },
 	}
-}
-
-/// The cost of an energy in minor units, the fraction left out.
-fn rounded_down(energy_wh: u64, price_per_kwh: u64) -> Option<u128> {
-	u128::from(energy_wh).checked_mul(price_per_kwh.into())?.checked_div(WH_PER_KWH)
-}
-
-/// The cost of an energy in minor units, a fraction counted as a whole one.
-fn rounded_up(energy_wh: u64, price_per_kwh: u64) -> Option<u128> {
-	Some(u128::from(energy_wh).checked_mul(price_per_kwh.into())?.div_ceil(WH_PER_KWH))
-}
-
-fn signed(amount: u128) -> Option<i128> {
-	amount.try_into().ok()
 }

@@ -28,7 +28,7 @@ mod contract {
 				.iter()
 				.map(|position| {
 					p2p_settlement::settle(&terms, position)
-						.expect("products of two u64 fit u128, and their thousandth fits i128; qed")
+						.expect("the amounts of real energies and prices fit 127 bits")
 				})
 				.collect()
 		}

@@ -5,16 +5,33 @@ use super::*;
 const TERMS: Terms = Terms {
 	clearing_price: 150_000,
 	grid_fee: 20_000,
+	grid_fee_ppm: 0,
+	tolerance_ppm: 0,
+	single_price: false,
 	shortage_price: 400_000,
 	surplus_price: 30_000,
+	shortage_wh: 0,
+	surplus_wh: 0,
 };
 
+/// A position of the auction whose money covers everything.
 fn position(bought_wh: u64, sold_wh: u64, import_wh: u64, export_wh: u64) -> Position {
-	Position { bought_wh, sold_wh, import_wh, export_wh }
+	let held = i128::MAX as u128 / 2;
+	Position { bought_wh, sold_wh, import_wh, export_wh, held, ..Default::default() }
+}
+
+/// What the runtime says that an auction's position is to pay and to receive.
+fn priced(terms: &Terms, position: Position) -> Position {
+	let amount = |energy_wh: u64| u128::from(energy_wh) * u128::from(terms.clearing_price);
+	Position {
+		payable_amount: amount(position.bought_wh).div_ceil(1_000),
+		receivable_amount: amount(position.sold_wh) / 1_000,
+		..position
+	}
 }
 
 fn flow(terms: &Terms, position: Position) -> CashFlow {
-	settle(terms, &position).expect("no input overflows")
+	settle(terms, &priced(terms, position)).expect("no input overflows")
 }
 
 mod energy {
@@ -113,8 +130,13 @@ mod extremes {
 	use super::*;
 
 	const MAX: u64 = u64::MAX;
-	const DEAR: Terms =
-		Terms { clearing_price: MAX, grid_fee: MAX, shortage_price: MAX, surplus_price: MAX };
+	const DEAR: Terms = Terms {
+		clearing_price: MAX,
+		grid_fee: MAX,
+		shortage_price: MAX,
+		surplus_price: MAX,
+		..TERMS
+	};
 	/// `(2^64 - 1)^2 / 1000`, with a remainder.
 	const DOWN: i128 = 340_282_366_920_938_463_426_481_119_284_349_108;
 	const UP: i128 = DOWN + 1;
@@ -170,6 +192,7 @@ impl Numbers {
 			grid_fee: self.spread(),
 			shortage_price: self.spread(),
 			surplus_price: self.spread(),
+			..TERMS
 		}
 	}
 
@@ -200,6 +223,41 @@ fn by_the_book(terms: &Terms, position: &Position) -> CashFlow {
 		imbalance,
 		grid_fee: ceil(bought, terms.grid_fee) as u128,
 	}
+}
+
+mod bond {
+	use super::*;
+
+	#[test]
+	fn shortage_takes_no_more_than_what_is_committed_and_received() {
+		let short = Position { held: 100_000, ..position(0, 1_000, 0, 0) };
+		// 150,000 received and 100,000 committed against 400,000 owed.
+		let flow = flow(&TERMS, short);
+		assert_eq!((flow.energy, flow.imbalance), (150_000, -250_000));
+	}
+
+	#[test]
+	fn surplus_is_paid_whatever_is_committed() {
+		let untaken = Position { held: 0, ..position(1_000, 0, 0, 0) };
+		assert_eq!(flow(&TERMS, untaken).imbalance, 30_000);
+	}
+}
+
+mod bilateral {
+	use super::*;
+
+	#[test]
+	fn each_trade_has_its_own_price() {
+		let position = Position { payable_amount: 77, ..position(1_000, 0, 1_000, 0) };
+		let flow = settle(&TERMS, &position).expect("no input overflows");
+		assert_eq!((flow.energy, flow.imbalance, flow.grid_fee), (-77, 0, 20_000));
+	}
+}
+
+#[test]
+fn part_of_the_price_is_paid_to_the_grid() {
+	let terms = Terms { grid_fee_ppm: 100_000, ..TERMS };
+	assert_eq!(flow(&terms, position(1_000, 0, 1_000, 0)).grid_fee, 20_000 + 15_000);
 }
 
 #[test]

@@ -133,7 +133,7 @@ pub fn clear(bids: &[u64], asks: &[u64]) -> Option<Clearing> {
 }
 
 /// Goes from the best price to the one where the volume is used up.
-fn ration<'a>(
+pub(crate) fn ration<'a>(
 	side: Side,
 	volume: u64,
 	best_first: impl Iterator<Item = (usize, &'a u64)>,

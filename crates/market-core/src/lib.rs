@@ -19,6 +19,10 @@
 //! assert_eq!((margin.tick, margin.available, margin.total), (2, 200, 300));
 //! ```
 //!
+//! # Several zones
+//!
+//! [`coupling`] checks a proposed outcome for zones that are joined by links.
+//!
 //! # Units
 //!
 //! Energy in Wh, prices in minor units per kWh, money in minor units.
@@ -26,8 +30,17 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+extern crate alloc;
+
+mod allocation;
 mod clearing;
+pub mod coupling;
+mod imbalance;
+mod minimum;
 mod settlement;
 
+pub use allocation::*;
 pub use clearing::*;
+pub use imbalance::*;
+pub use minimum::*;
 pub use settlement::*;

@@ -4,8 +4,10 @@
 //! code that the runtime encodes them with.
 
 use crate::{
-	AccountId, Balance, Bill, ClearingResult, HaltReason, MarketTerms, Meter, MeterId, MeterIndex,
-	MeterValue, MeteringStatus, OrderIndex, Position, Roles, Side, Slot, SlotState, ZoneId,
+	AccountId, AgentLimits, Balance, Bill, ClearingResult, CouplingSummary, HaltReason,
+	MarketTerms, Meter, MeterId, MeterIndex, MeterValue, MeteringStatus, OfferId, OfferRequest,
+	OrderIndex, Position, RegionId, Roles, Side, Slot, SlotDeviations, SlotState, StandingId,
+	StandingOrder, ZoneId,
 };
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
@@ -60,6 +62,9 @@ pub struct SlotSummary {
 	pub positions: u32,
 	/// How far the meters are.
 	pub metering: MeteringStatus,
+	/// How far the participants missed what they promised, beyond the tolerance; zero until the slot
+	/// is settled.
+	pub deviations: SlotDeviations,
 }
 
 /// An order that is still in the book.
@@ -78,6 +83,44 @@ pub struct OpenOrder {
 	pub energy_wh: u64,
 	/// The money held for it, minor units.
 	pub held: Balance,
+}
+
+/// What an account has in the market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MarketAccount {
+	/// All of it, minor units.
+	pub balance: Balance,
+	/// The part that is committed to orders, offers and positions, minor units.
+	pub committed: Balance,
+}
+
+/// A bilateral offer that waits to be accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenOffer {
+	/// Its number.
+	pub id: OfferId,
+	/// Whose it is.
+	pub maker: AccountId,
+	/// What was asked for.
+	pub request: OfferRequest<AccountId>,
+	/// What is left in each slot from the first on, Wh.
+	pub remaining_wh: Vec<u64>,
+}
+
+/// What came of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PastSlot {
+	/// Which.
+	pub slot: Slot,
+	/// Where it stands.
+	pub state: SlotState,
+	/// Price and volume of the auction, if energy changed hands in it.
+	pub result: Option<ClearingResult>,
+	/// How many positions came of it.
+	pub positions: u32,
 }
 
 /// One final page of an attestation.
@@ -158,6 +201,26 @@ sp_api::decl_runtime_apis! {
 		) -> Vec<OpenOrder>;
 		/// Unsettled positions from an index on, at most `PAGE_LIMIT`.
 		fn positions(zone: ZoneId, slot: Slot, from: u32) -> Vec<Position<AccountId>>;
+		/// An account's unsettled position.
+		fn position(zone: ZoneId, slot: Slot, account: AccountId) -> Option<Position<AccountId>>;
+		/// What an account has in the market.
+		fn market_account(account: AccountId) -> MarketAccount;
+		/// The standing orders of a zone from a number on, at most `PAGE_LIMIT`, of one account or of
+		/// all.
+		fn standing_orders(
+			zone: ZoneId,
+			account: Option<AccountId>,
+			from: StandingId,
+		) -> Vec<(StandingId, StandingOrder<AccountId>)>;
+		/// The bilateral offers from a number on that wait in a zone, at most `PAGE_LIMIT` numbers
+		/// looked at, and the number to go on with, if there are more.
+		fn offers(zone: ZoneId, from: OfferId) -> (Vec<OpenOffer>, Option<OfferId>);
+		/// The limits of an owner's agent.
+		fn agent(owner: AccountId, agent: AccountId) -> Option<AgentLimits>;
+		/// How the coupling of a region stands in a slot.
+		fn coupling(region: RegionId, slot: Slot) -> Option<CouplingSummary>;
+		/// The slots with a market among the `count` from one on, at most `PAGE_LIMIT`.
+		fn slots(zone: ZoneId, from: Slot, count: u32) -> Vec<PastSlot>;
 		/// The bill of a settled slot.
 		fn bill(zone: ZoneId, slot: Slot, account: AccountId) -> Option<Bill>;
 		/// A final page of the attestation of a slot.

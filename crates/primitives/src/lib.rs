@@ -18,9 +18,13 @@
 extern crate alloc;
 
 pub mod api;
+mod coupling;
 pub mod merkle;
+mod orders;
 mod traits;
 mod types;
 
+pub use coupling::*;
+pub use orders::*;
 pub use traits::*;
 pub use types::*;

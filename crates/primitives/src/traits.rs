@@ -1,12 +1,13 @@
 //! What one pallet asks another. The runtime ties the knots; no pallet imports its neighbour.
 
 use crate::{
-	Balance, CashFlow, ClearingResult, HaltReason, MarketTerms, Measured, Meter, MeterId,
-	MeterIndex, MeteringStatus, PolicyQuestion, Position, Role, Slot, ZoneId,
+	Balance, CashFlow, ClearingResult, CommunityId, HaltReason, MarketTerms, Measured, Meter,
+	MeterId, MeterIndex, MeteringStatus, PolicyContext, PolicyQuestion, Position, Role, Slot,
+	ZoneId,
 };
 use alloc::vec::Vec;
 use sp_core::H160;
-use sp_runtime::DispatchResult;
+use sp_runtime::{DispatchError, DispatchResult, Weight};
 use wia_ene_014::canonical::DeviceKey;
 
 /// Who takes part. Given by `participants`.
@@ -17,6 +18,14 @@ pub trait Participants<AccountId> {
 	fn has_role(who: &AccountId, role: Role) -> bool;
 	/// The zone the account belongs to, if it is admitted.
 	fn zone_of(who: &AccountId) -> Option<ZoneId>;
+	/// The zone in which the account may trade: that of an active prosumer, aggregator or utility.
+	fn trading_zone(who: &AccountId) -> Option<ZoneId> {
+		[Role::Prosumer, Role::Aggregator, Role::Utility]
+			.into_iter()
+			.any(|role| Self::has_role(who, role))
+			.then(|| Self::zone_of(who))
+			.flatten()
+	}
 	/// Whether the zone exists.
 	fn zone_exists(zone: ZoneId) -> bool;
 	/// The utility that runs the zone's grid.
@@ -47,6 +56,19 @@ pub trait SlotClock {
 	fn now_seconds() -> u64;
 }
 
+/// Which accounts share energy as a community. Given by a pallet of communities; by nobody where
+/// there are none.
+pub trait CommunityMembers<AccountId> {
+	/// Whether the account is a member of the community at present.
+	fn is_member(community: CommunityId, who: &AccountId) -> bool;
+}
+
+impl<AccountId> CommunityMembers<AccountId> for () {
+	fn is_member(_: CommunityId, _: &AccountId) -> bool {
+		false
+	}
+}
+
 /// Which slots still need what was measured. Given by `energy-market`.
 pub trait UnsettledSlots {
 	/// Whether the zone has a market in the slot in which not everyone is paid.
@@ -59,30 +81,35 @@ pub trait MeteredEnergy {
 	fn status(zone: ZoneId, slot: Slot) -> MeteringStatus;
 	/// What one meter measured; an estimate, flagged as such, where it is missing.
 	fn measured(zone: ZoneId, slot: Slot, meter: MeterIndex) -> Measured;
+	/// What each of a list of meters measured, in the order of the list, and how many pages of lines
+	/// were read to find out.
+	fn measured_all(zone: ZoneId, slot: Slot, meters: &[MeterIndex]) -> (Vec<Measured>, u32);
 }
 
 /// What the market hands to settlement. Given by `energy-market`.
 pub trait ClearedMarket<AccountId> {
 	/// The terms under which the slot was opened.
 	fn terms(zone: ZoneId, slot: Slot) -> Option<MarketTerms>;
-	/// The price and volume.
+	/// The price and volume of the auction; `None` when nothing was traded in it.
 	fn result(zone: ZoneId, slot: Slot) -> Option<ClearingResult>;
 	/// The contract that is to be asked: the zone's present one, so that a broken one can be
 	/// replaced.
 	fn policy(zone: ZoneId) -> Option<H160>;
-	/// One position. Positions are numbered from zero without gaps.
-	fn position(zone: ZoneId, slot: Slot, index: u32) -> Option<Position<AccountId>>;
-	/// Moves money held for a position to an account.
-	fn collect(
-		zone: ZoneId,
-		slot: Slot,
-		index: u32,
-		amount: Balance,
-		to: &AccountId,
-	) -> DispatchResult;
-	/// Gives the money that is still held for a position back to its owner and forgets the
-	/// position.
-	fn release(zone: ZoneId, slot: Slot, index: u32) -> DispatchResult;
+	/// A page of positions. Positions are numbered from zero without gaps; page `p` has those from
+	/// `p * POSITIONS_PER_PAGE` on. Empty once it is finished.
+	fn positions(zone: ZoneId, slot: Slot, page: u32) -> Vec<Position<AccountId>>;
+	/// Ends the positions of a page: for each, its `net` is added to what its owner has in the market
+	/// (negative: taken from the money committed for it), the rest of that money is free, and the
+	/// position is forgotten. Says for how many of them money left the market for the owner's own
+	/// account.
+	fn finish(zone: ZoneId, slot: Slot, page: u32, nets: &[i128]) -> Result<u32, DispatchError>;
+	/// Moves money that no participant owns any more out of the market.
+	fn pay_out(to: &AccountId, amount: Balance) -> DispatchResult;
+	/// Moves money into the market, for participants to receive.
+	fn pay_in(from: &AccountId, amount: Balance) -> DispatchResult;
+	/// What the zone owes other zones for energy that came from them in the slot, minor units;
+	/// negative: what they owe it. Part of what its participants pay, and of nobody's bill.
+	fn owed_to_other_zones(zone: ZoneId, slot: Slot) -> i128;
 	/// The slot is being settled from now on.
 	fn settling(zone: ZoneId, slot: Slot);
 	/// The slot is settled.
@@ -93,10 +120,12 @@ pub trait ClearedMarket<AccountId> {
 	fn halt(zone: ZoneId, reason: HaltReason);
 }
 
-/// Hears that a slot is cleared. Taken by `settlement`.
+/// Hears what became of a slot. Taken by `settlement`.
 pub trait OnCleared {
 	/// All positions of the slot are final.
 	fn on_cleared(zone: ZoneId, slot: Slot, positions: u32) -> DispatchResult;
+	/// The market of the slot is called off. An error if money has already moved.
+	fn on_annulled(zone: ZoneId, slot: Slot) -> DispatchResult;
 }
 
 /// Why a policy contract gave no usable answer.
@@ -108,13 +137,22 @@ pub enum PolicyError {
 	Unreadable,
 }
 
+/// What a call of a policy contract came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyAnswer {
+	/// A flow for each question, in order.
+	pub flows: Result<Vec<CashFlow>, PolicyError>,
+	/// What the call cost.
+	pub consumed: Weight,
+}
+
 /// Asks the policy contract what is owed. Given by the runtime.
 pub trait SettlementPolicy {
-	/// One call for one page of positions. The answer has a flow for each question, in order.
+	/// One call for one page of positions.
 	fn cash_flows(
 		policy: H160,
-		clearing_price: u64,
 		terms: &MarketTerms,
+		context: &PolicyContext,
 		page: &[PolicyQuestion],
-	) -> Result<Vec<CashFlow>, PolicyError>;
+	) -> PolicyAnswer;
 }

@@ -2,6 +2,9 @@
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
+use energy_market_core::{
+	cost_rounded_down, cost_rounded_up, grid_fee, Deviations, ImbalanceTerms, Pricing,
+};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_core::H160;
@@ -11,6 +14,7 @@ use sp_runtime::{
 };
 use wia_ene_014::canonical::DeviceKey;
 
+pub use energy_market_core::Promise;
 pub use wia_ene_014::canonical::Quality;
 
 /// A signature on an extrinsic.
@@ -31,6 +35,10 @@ pub const MINOR_UNITS: Balance = 1_000_000;
 /// Meters on one page of an attestation. Page `p` carries the meters
 /// `p * METERS_PER_PAGE .. (p + 1) * METERS_PER_PAGE` of a zone.
 pub const METERS_PER_PAGE: u32 = 256;
+
+/// Positions on one page of a slot. A page is one key of the chain's trie, and keys cost more than
+/// bytes.
+pub const POSITIONS_PER_PAGE: u32 = 32;
 
 macro_rules! number {
 	($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -72,6 +80,22 @@ number! {
 number! {
 	/// The place of an order among the orders of its zone and slot, in order of arrival.
 	OrderIndex(u32)
+}
+number! {
+	/// A community that shares energy.
+	CommunityId(u32)
+}
+number! {
+	/// A standing order of a zone.
+	StandingId(u32)
+}
+number! {
+	/// Zones that are cleared together.
+	RegionId(u32)
+}
+number! {
+	/// A bilateral offer.
+	OfferId(u32)
 }
 
 impl MeterIndex {
@@ -324,6 +348,32 @@ pub enum Side {
 	Ask,
 }
 
+/// Which imbalance prices apply, see `energy_market_core::imbalance`.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum ImbalancePricing {
+	/// Shortages and surpluses have a price each.
+	#[default]
+	Dual,
+	/// One price for both: the shortage price when the slot is short on balance, else the surplus
+	/// price.
+	Single,
+}
+
 /// The rules of one market, as they were when the slot opened.
 #[derive(
 	Clone,
@@ -352,6 +402,14 @@ pub struct MarketTerms {
 	pub max_order_wh: u64,
 	/// What a buyer pays the grid, minor units per kWh.
 	pub grid_fee: u64,
+	/// What a buyer pays the grid besides, parts per million of what it pays for the energy.
+	pub grid_fee_ppm: u32,
+	/// The bond of an ask, parts per million of its energy at the shortage price.
+	pub bond_ppm: u32,
+	/// The part of a promise that may be missed without an imbalance price, parts per million.
+	pub tolerance_ppm: u32,
+	/// Which imbalance prices apply.
+	pub imbalance_pricing: ImbalancePricing,
 	/// What a seller pays for energy that it sold and did not deliver, minor units per kWh.
 	pub shortage_price: u64,
 	/// What a buyer is paid for energy that it bought and did not take, minor units per kWh.
@@ -361,6 +419,11 @@ pub struct MarketTerms {
 }
 
 impl MarketTerms {
+	/// The highest price an order may name, minor units per kWh.
+	pub fn price_cap(&self) -> u64 {
+		self.price_of(self.tick_count.saturating_sub(1))
+	}
+
 	/// The price of a tick, minor units per kWh.
 	pub fn price_of(&self, tick: u16) -> u64 {
 		self.price_floor.saturating_add(self.tick_size.saturating_mul(u64::from(tick)))
@@ -403,12 +466,21 @@ pub enum SlotState {
 	Settling,
 	/// Everyone is paid.
 	Settled,
+	/// The market of the slot was called off; money is being given back.
+	Annulling,
+	/// The market of the slot was called off; all money was given back.
+	Annulled,
 }
 
 impl SlotState {
 	/// Whether nothing more will happen.
 	pub fn is_final(self) -> bool {
-		matches!(self, Self::Settled)
+		matches!(self, Self::Settled | Self::Annulled)
+	}
+
+	/// Whether orders may wait in the book.
+	pub fn has_orders(self) -> bool {
+		matches!(self, Self::Open | Self::Clearing | Self::Annulling)
 	}
 }
 
@@ -431,11 +503,59 @@ impl SlotState {
 pub struct ClearingResult {
 	/// The one price of the zone and slot, minor units per kWh.
 	pub price: u64,
-	/// The energy that changes hands, Wh.
+	/// The energy that is bought, Wh.
 	pub volume_wh: u64,
+	/// What of it comes from other zones, Wh; negative: so much more is sold here than bought.
+	pub net_import_wh: i64,
 }
 
-/// What an account has promised in a zone and slot, after clearing.
+impl ClearingResult {
+	/// The energy that is sold, Wh. `None` if the figures contradict each other.
+	pub fn sold_wh(&self) -> Option<u64> {
+		self.volume_wh.checked_add_signed(self.net_import_wh.checked_neg()?)
+	}
+
+	/// What the zone owes other zones for its net import, minor units, rounded down; negative: what
+	/// they owe it, rounded up in size. `None` on overflow.
+	pub fn owed_to_other_zones(&self) -> Option<i128> {
+		let energy_wh = self.net_import_wh.unsigned_abs();
+		if self.net_import_wh >= 0 {
+			i128::try_from(cost_rounded_down(energy_wh, self.price)).ok()
+		} else {
+			i128::try_from(cost_rounded_up(energy_wh, self.price)).ok()?.checked_neg()
+		}
+	}
+}
+
+/// What was agreed between partners outside the auction, each trade at its own price.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Agreed {
+	/// Energy bought, Wh.
+	pub bought_wh: u64,
+	/// Energy sold, Wh.
+	pub sold_wh: u64,
+	/// What is to be paid for it, minor units; each trade rounded up.
+	pub payable: Balance,
+	/// What is to be received for it, minor units; each trade rounded down.
+	pub receivable: Balance,
+}
+
+/// What an account has promised in a zone and slot.
 #[derive(
 	Clone,
 	Debug,
@@ -453,12 +573,35 @@ pub struct ClearingResult {
 pub struct Position<AccountId> {
 	/// Whose.
 	pub account: AccountId,
-	/// Energy bought, Wh.
+	/// Energy bought in the auction, Wh.
 	pub bought_wh: u64,
-	/// Energy sold, Wh.
+	/// Energy sold in the auction, Wh.
 	pub sold_wh: u64,
-	/// The money still held for it, minor units.
+	/// What was agreed besides.
+	pub agreed: Agreed,
+	/// The money committed for it, minor units.
 	pub held: Balance,
+}
+
+impl<AccountId> Position<AccountId> {
+	/// A position without energy.
+	pub fn new(account: AccountId) -> Self {
+		Self { account, bought_wh: 0, sold_wh: 0, agreed: Agreed::default(), held: 0 }
+	}
+
+	/// All that was promised, where the auction had `clearing_price`.
+	pub fn promise(&self, clearing_price: u64) -> Promise {
+		promise(self.bought_wh, self.sold_wh, &self.agreed, clearing_price)
+	}
+}
+
+fn promise(bought_wh: u64, sold_wh: u64, agreed: &Agreed, clearing_price: u64) -> Promise {
+	Promise {
+		bought_wh: bought_wh.saturating_add(agreed.bought_wh),
+		sold_wh: sold_wh.saturating_add(agreed.sold_wh),
+		payable: cost_rounded_up(bought_wh, clearing_price).saturating_add(agreed.payable),
+		receivable: cost_rounded_down(sold_wh, clearing_price).saturating_add(agreed.receivable),
+	}
 }
 
 /// What the policy contract answers for one position, minor units.
@@ -494,17 +637,76 @@ impl CashFlow {
 	}
 }
 
+/// What the policy contract is told of the slot, beside the terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PolicyContext {
+	/// The price of the auction, minor units per kWh; zero when nothing was traded in it.
+	pub clearing_price: u64,
+	/// The deviations of all participants.
+	pub deviations: SlotDeviations,
+}
+
 /// What the policy contract is asked about one participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicyQuestion {
-	/// Energy bought, Wh.
-	pub bought_wh: u64,
-	/// Energy sold, Wh.
-	pub sold_wh: u64,
+	/// What was promised.
+	pub promise: Promise,
 	/// Energy taken from the grid by all meters of the participant in the zone, Wh.
 	pub import_wh: u64,
 	/// Energy given to the grid by all meters of the participant in the zone, Wh.
 	pub export_wh: u64,
+	/// The money committed for it, minor units.
+	pub held: Balance,
+}
+
+/// Deviations beyond the tolerance, summed over a slot.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotDeviations {
+	/// Sold and not delivered, Wh.
+	pub shortage_wh: u64,
+	/// Bought and not taken, Wh.
+	pub surplus_wh: u64,
+}
+
+impl MarketTerms {
+	/// What the arithmetic of imbalances needs of the terms.
+	pub fn imbalance_terms(&self, context: &PolicyContext) -> ImbalanceTerms {
+		let PolicyContext { clearing_price, deviations } = *context;
+		ImbalanceTerms {
+			clearing_price,
+			shortage_price: self.shortage_price,
+			surplus_price: self.surplus_price,
+			tolerance_ppm: self.tolerance_ppm,
+			pricing: match self.imbalance_pricing {
+				ImbalancePricing::Dual => Pricing::Dual,
+				ImbalancePricing::Single => Pricing::Single,
+			},
+			deviations: Deviations {
+				shortage_wh: deviations.shortage_wh,
+				surplus_wh: deviations.surplus_wh,
+			},
+		}
+	}
+
+	/// What the grid takes of a buyer, minor units, each part rounded up.
+	pub fn grid_fee_of(&self, bought_wh: u64, payable: Balance) -> Balance {
+		grid_fee(bought_wh, payable, self.grid_fee, self.grid_fee_ppm)
+	}
 }
 
 /// A participant's bill for one zone and slot: every figure that led to the money that moved.
@@ -524,14 +726,23 @@ pub struct PolicyQuestion {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Bill {
-	/// Energy bought, Wh.
+	/// Energy bought in the auction, Wh.
 	pub bought_wh: u64,
-	/// Energy sold, Wh.
+	/// Energy sold in the auction, Wh.
 	pub sold_wh: u64,
+	/// What was agreed besides.
+	pub agreed: Agreed,
 	/// What the meters measured, or what was estimated for them.
 	pub measured: Measured,
 	/// The money.
 	pub flow: CashFlow,
+}
+
+impl Bill {
+	/// All that was promised, where the auction had `clearing_price`.
+	pub fn promise(&self, clearing_price: u64) -> Promise {
+		promise(self.bought_wh, self.sold_wh, &self.agreed, clearing_price)
+	}
 }
 
 /// Why a zone's market stands still.
@@ -563,7 +774,7 @@ pub enum HaltReason {
 	PolicyOverchargesParticipant,
 	/// The policy contract would pay a participant more than the terms allow.
 	PolicyOverpaysParticipant,
-	/// The flows of a slot do not sum to zero.
+	/// The flows of a slot do not sum to what was promised.
 	PolicyNotConserving,
 	/// The imbalance pot of the zone cannot pay what it owes.
 	ImbalancePotShort,

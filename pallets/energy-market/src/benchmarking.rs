@@ -1,23 +1,23 @@
 //! What the calls and the work in idle time cost.
 
 use crate::{
-	BenchmarkHelper, Book, Books, Call, Config, Depth, DepthPage, Halted, HoldReason, Margin,
-	OpenBooks, Orders, Outcome, Pallet, PositionOf, Positions, Retired, RetiredRange, Terms,
-	WeightInfo, TICKS_PER_PAGE,
+	accounts::Purse, place_of, Accounts, Agents, BenchmarkHelper, Book, Books, Call, Capacities,
+	Config, Depth, DepthPage, Halted, Margin, Offers, OpenBook, OpenBooks, Orders, Outcome, Pallet,
+	PositionOf, Positions, Proposals, RegionOf, Regions, Renewal, Renewals, Retired, RetiredRange,
+	StandingIds, StandingOrders, Terms, WeightInfo, ENTRIES_PER_PAGE, TICKS_PER_PAGE,
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use energy_primitives::{
-	Balance, ClearingResult, HaltReason, MarketTerms, OrderIndex, Position, Side, Slot, SlotClock,
-	SlotState, ZoneId,
+	AgentLimits, Audience, Balance, ClearingResult, CouplingProposal, EnergyKind, GridLink,
+	HaltReason, ImbalancePricing, MarketTerms, OfferId, OfferRequest, OrderIndex, OrderRequest,
+	Position, Region, RegionId, Side, Slot, SlotClock, SlotState, StandingId, ZoneId, ZoneProposal,
+	MAX_COUPLED_LINKS, MAX_COUPLED_ZONES, MAX_RECURRENCE,
 };
 use frame_benchmarking::v2::*;
 use frame_support::{
 	dispatch::DispatchResult,
 	storage::with_storage_layer,
-	traits::{
-		fungible::{InspectHold, MutateHold},
-		Get,
-	},
+	traits::Get,
 	weights::{Weight, WeightMeter},
 	BoundedVec,
 };
@@ -40,6 +40,10 @@ fn terms<T: Config>() -> MarketTerms {
 		tick_count: T::MaxTicks::get(),
 		max_order_wh: ENERGY,
 		grid_fee: 3_001,
+		grid_fee_ppm: 10_000,
+		bond_ppm: 1_000_000,
+		tolerance_ppm: 50_000,
+		imbalance_pricing: ImbalancePricing::Dual,
 		shortage_price: 0,
 		surplus_price: 20_000,
 		policy: Some(H160::repeat_byte(7)),
@@ -80,7 +84,9 @@ fn put_order<T: Config>(who: &T::AccountId, side: Side, price: u64, energy_wh: u
 
 /// Lists books of slots that have none.
 fn list_books<T: Config>(count: u32) {
-	let books: Vec<_> = (0..count).map(|number| (ZONE, Slot(number))).collect();
+	let books: Vec<_> = (0..count)
+		.map(|number| OpenBook { zone: ZONE, slot: Slot(number), due_seconds: 0 })
+		.collect();
 	let books: BoundedVec<_, T::MaxOpenBooks> = BoundedVec::truncate_from(books);
 	OpenBooks::<T>::put(books);
 }
@@ -89,7 +95,8 @@ fn list_books<T: Config>(count: u32) {
 fn priced<T: Config>(state: SlotState) -> Book {
 	let mut book = Book::new(terms::<T>());
 	let margin = Margin { tick: 0, available: ENERGY, total: ENERGY, filled_before: 0 };
-	let result = ClearingResult { price: book.terms.price_of(0), volume_wh: ENERGY };
+	let result =
+		ClearingResult { price: book.terms.price_of(0), volume_wh: ENERGY, net_import_wh: 0 };
 	book.state = state;
 	book.outcome = Some(Outcome { result, bid: margin, ask: margin });
 	book
@@ -97,7 +104,7 @@ fn priced<T: Config>(state: SlotState) -> Book {
 
 impl<T: Config> Pallet<T> {
 	/// Makes a slot that is cleared, with these positions, in a zone that is open. What they hold
-	/// is held from money that their accounts are given. For the benchmarks of whoever settles
+	/// is committed from money that their accounts are given. For the benchmarks of whoever settles
 	/// slots.
 	pub fn put_cleared(
 		zone: ZoneId,
@@ -110,12 +117,81 @@ impl<T: Config> Pallet<T> {
 		Books::<T>::insert(zone, slot, book);
 		for (number, position) in (0u32..).zip(positions) {
 			T::BenchmarkHelper::fund(&position.account, MONEY);
-			T::Currency::hold(&HoldReason::Market.into(), &position.account, position.held)?;
+			let mut purse = Purse::<T>::open(&position.account);
+			purse.commit(position.held)?;
+			purse.close()?;
 			PositionOf::<T>::insert((zone, slot), &position.account, number);
-			Positions::<T>::insert((zone, slot), number, position);
+			let (page, _) = place_of(number);
+			Positions::<T>::try_append((zone, slot), page, position)
+				.map_err(|()| sp_runtime::DispatchError::Exhausted)?;
 		}
 		Ok(())
 	}
+}
+
+/// The largest region: the zones from [`ZONE`] on, each joined to the next and the ones after it.
+fn region<T: Config>() -> Region {
+	let zones: Vec<_> =
+		(0..MAX_COUPLED_ZONES).map(|number| ZoneId(ZONE.0.saturating_add(number))).collect();
+	for zone in &zones {
+		let utility: T::AccountId = account("utility", zone.0, 0);
+		T::BenchmarkHelper::open_zone(*zone, &utility);
+		Terms::<T>::insert(zone, terms::<T>());
+	}
+	let links = (0..MAX_COUPLED_LINKS as usize)
+		.map(|number| GridLink {
+			from: zones[number % zones.len()],
+			to: zones[(number + 1 + number / zones.len()) % zones.len()],
+			capacity_wh: ENERGY,
+			loss_ppm: 10_000,
+			fee_per_kwh: 1_000,
+			fee_ppm: 0,
+		})
+		.collect();
+	Region {
+		zones: BoundedVec::truncate_from(zones),
+		links: BoundedVec::truncate_from(links),
+		proposal_seconds: 60,
+	}
+}
+
+/// Couples the zones in [`SLOT`].
+fn couple<T: Config>() {
+	let region = region::<T>();
+	for zone in &region.zones {
+		RegionOf::<T>::insert(zone, RegionId(0));
+	}
+	Regions::<T>::insert(RegionId(0), BoundedVec::truncate_from(vec![(Slot(0), region)]));
+}
+
+fn request<T: Config>(slot: Slot, side: Side) -> OrderRequest {
+	let price = highest_price(&terms::<T>());
+	OrderRequest { slot, side, price, energy_wh: ENERGY, minimum_wh: 0, expires_seconds: None }
+}
+
+fn put_standing<T: Config>(who: &T::AccountId) {
+	let who = RawOrigin::Signed(who.clone());
+	let order = request::<T>(Slot(0), Side::Ask);
+	Pallet::<T>::place_standing(who.into(), ZONE, order, Slot(u32::MAX), MONEY)
+		.expect("it is in order");
+}
+
+fn offer<T: Config>() -> OfferRequest<T::AccountId> {
+	OfferRequest {
+		side: Side::Ask,
+		audience: Audience::Anyone,
+		kind: EnergyKind::Solar,
+		price: terms::<T>().price_floor,
+		energy_wh: ENERGY,
+		minimum_wh: 1,
+		first: SLOT,
+		slots: MAX_RECURRENCE,
+	}
+}
+
+fn put_offer<T: Config>(who: &T::AccountId) {
+	let who = RawOrigin::Signed(who.clone());
+	Pallet::<T>::make_offer(who.into(), ZONE, offer::<T>()).expect("it is in order");
 }
 
 #[benchmarks]
@@ -144,8 +220,8 @@ mod benchmarks {
 		#[extrinsic_call]
 		_(RawOrigin::Signed(utility), ZONE, SLOT, Side::Ask, price, ENERGY);
 
-		assert!(Orders::<T>::contains_key((ZONE, SLOT), OrderIndex(0)));
-		assert_eq!(OpenBooks::<T>::get().last(), Some(&(ZONE, SLOT)));
+		assert!(Pallet::<T>::order(ZONE, SLOT, OrderIndex(0)).is_some());
+		assert_eq!(OpenBooks::<T>::get().last().map(|book| book.slot), Some(SLOT));
 	}
 
 	/// After the gate has closed, in a zone that is halted.
@@ -159,8 +235,8 @@ mod benchmarks {
 		#[extrinsic_call]
 		_(RawOrigin::Signed(utility.clone()), ZONE, SLOT, OrderIndex(0));
 
-		assert!(!Orders::<T>::contains_key((ZONE, SLOT), OrderIndex(0)));
-		assert_eq!(T::Currency::balance_on_hold(&HoldReason::Market.into(), &utility), 0);
+		assert!(Pallet::<T>::order(ZONE, SLOT, OrderIndex(0)).is_none());
+		assert_eq!(Accounts::<T>::get(&utility).committed, 0);
 	}
 
 	#[benchmark]
@@ -221,11 +297,27 @@ mod benchmarks {
 		assert_eq!(Books::<T>::get(ZONE, SLOT), Some(book));
 	}
 
-	/// Each bid outweighs all offers together, so that every price is looked at.
+	/// Each bid outweighs all offers together, so that every price is looked at; each order with a
+	/// minimum is taken out in a round of its own.
 	#[benchmark]
-	fn find_price() {
-		stage::<T>();
-		let mut book = Book::new(terms::<T>());
+	fn find_price(n: Linear<0, { T::MaxSpecialOrders::get() }>) {
+		let utility = stage::<T>();
+		let terms = terms::<T>();
+		for number in 0..n {
+			let order = OrderRequest {
+				slot: SLOT,
+				side: Side::Bid,
+				// The highest first: each is at the margin once the one before is out.
+				price: terms.price_of(terms.tick_count.saturating_sub(1 + number as u16)),
+				energy_wh: ENERGY,
+				minimum_wh: ENERGY,
+				expires_seconds: None,
+			};
+			let who = RawOrigin::Signed(utility.clone());
+			let orders = BoundedVec::truncate_from(vec![order]);
+			Pallet::<T>::place_batch(who.into(), ZONE, None, orders).expect("it is in order");
+		}
+		let mut book = Books::<T>::get(ZONE, SLOT).unwrap_or_else(|| Book::new(terms));
 		for (side, energy_wh) in [(Side::Bid, 1 << 20), (Side::Ask, 1)] {
 			for page in 0..book.terms.tick_count.div_ceil(TICKS_PER_PAGE) {
 				let depth = DepthPage([energy_wh; TICKS_PER_PAGE as usize]);
@@ -244,25 +336,288 @@ mod benchmarks {
 		assert_eq!(Depth::<T>::iter_prefix((ZONE, SLOT)).count(), 0);
 	}
 
-	/// The first bid of an account. Half of it is filled, and money given back.
+	/// Bids of as many accounts, each filled in half; money is freed, and stays because more is
+	/// committed.
 	#[benchmark]
-	fn fill_order() {
+	fn fill_orders(n: Linear<1, { ENTRIES_PER_PAGE }>) {
 		let utility = stage::<T>();
 		let terms = terms::<T>();
-		put_order::<T>(&utility, Side::Bid, highest_price(&terms), ENERGY);
-		put_order::<T>(&utility, Side::Ask, terms.price_floor, ENERGY / 2);
+		for number in 0..n {
+			let bidder: T::AccountId = account("bidder", number, 0);
+			T::BenchmarkHelper::open_zone(ZONE, &bidder);
+			T::BenchmarkHelper::fund(&bidder, MONEY);
+			put_order::<T>(&bidder, Side::Bid, highest_price(&terms), ENERGY);
+			Accounts::<T>::mutate(&bidder, |account| {
+				account.balance += 1;
+				account.committed += 1;
+			});
+		}
+		T::BenchmarkHelper::open_zone(ZONE, &utility);
+		for _ in 0..n {
+			put_order::<T>(&utility, Side::Ask, terms.price_floor, ENERGY / 2);
+		}
 		let mut book = Books::<T>::get(ZONE, SLOT).expect("it has orders");
 		Pallet::<T>::find_price(ZONE, SLOT, &mut book);
+		let page = Orders::<T>::take((ZONE, SLOT), 0);
 
 		#[block]
 		{
-			with_storage_layer(|| Pallet::<T>::fill_order(ZONE, SLOT, &mut book))
+			for (index, order) in (0..n).zip(page) {
+				let order = order.expect("it was placed");
+				with_storage_layer(|| {
+					Pallet::<T>::fill_order(ZONE, SLOT, &mut book, OrderIndex(index), order)
+				})
 				.expect("the order can be filled");
+			}
 		}
 
-		assert_eq!((book.cursor, book.positions), (1, 1));
-		let position = Positions::<T>::get((ZONE, SLOT), 0u32);
-		assert_eq!(position.map(|position| position.bought_wh), Some(ENERGY / 2));
+		assert_eq!(book.positions, n);
+	}
+
+	/// All that an account has in the market.
+	#[benchmark]
+	fn return_money() {
+		let utility = stage::<T>();
+		let mut purse = Purse::<T>::open(&utility);
+		purse.commit(MONEY / 2).expect("the money is there");
+		purse.close().expect("the money is there");
+		let returned;
+
+		#[block]
+		{
+			returned = Pallet::<T>::uncommit(&utility, MONEY / 2);
+		}
+
+		assert_eq!(returned, Ok(true));
+		assert!(!Accounts::<T>::contains_key(&utility));
+	}
+
+	/// Each order opens a book.
+	#[benchmark]
+	fn place_batch(n: Linear<1, { T::MaxBatch::get() }>) {
+		let utility = stage::<T>();
+		let now = SLOT.0 - 1;
+		let books = T::MaxOpenBooks::get().min(T::MaxSlotsAhead::get());
+		let orders: Vec<_> =
+			(0..n).map(|number| request::<T>(Slot(now + 1 + number % books), Side::Ask)).collect();
+		let orders = BoundedVec::truncate_from(orders);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility), ZONE, None, orders);
+
+		assert_eq!(OpenBooks::<T>::get().len() as u32, n.min(books));
+	}
+
+	#[benchmark]
+	fn replace() {
+		let utility = stage::<T>();
+		put_order::<T>(&utility, Side::Ask, highest_price(&terms::<T>()), ENERGY);
+		let order = request::<T>(SLOT, Side::Bid);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility), ZONE, SLOT, OrderIndex(0), order);
+
+		assert!(Pallet::<T>::order(ZONE, SLOT, OrderIndex(0)).is_none());
+		assert!(Pallet::<T>::order(ZONE, SLOT, OrderIndex(1)).is_some());
+	}
+
+	#[benchmark]
+	fn withdraw() {
+		let utility = stage::<T>();
+		let mut purse = Purse::<T>::open(&utility);
+		purse.commit(MONEY / 2).expect("the money is there");
+		purse.close().expect("the money is there");
+		Accounts::<T>::mutate(&utility, |account| account.committed = 1);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility.clone()), MONEY / 4);
+
+		assert_eq!(Accounts::<T>::get(&utility).balance, MONEY / 4);
+	}
+
+	#[benchmark]
+	fn set_agent() {
+		let utility = stage::<T>();
+		let agent: T::AccountId = account("agent", 0, 0);
+		let limits = AgentLimits { allowance: MONEY, max_order_wh: ENERGY, until_seconds: 0 };
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility.clone()), agent.clone(), limits);
+
+		assert_eq!(Agents::<T>::get(&utility, &agent), Some(limits));
+	}
+
+	#[benchmark]
+	fn place_standing() {
+		let utility = stage::<T>();
+		let order = request::<T>(SLOT, Side::Ask);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility), ZONE, order, Slot(SLOT.0 + 1), MONEY);
+
+		assert!(StandingOrders::<T>::contains_key(ZONE, StandingId(0)));
+	}
+
+	#[benchmark]
+	fn cancel_standing() {
+		let utility = stage::<T>();
+		put_standing::<T>(&utility);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility), ZONE, StandingId(0));
+
+		assert_eq!(StandingIds::<T>::get(ZONE).len(), 0);
+	}
+
+	/// Nothing to do.
+	#[benchmark]
+	fn look_at_renewal() {
+		let utility = stage::<T>();
+		put_standing::<T>(&utility);
+		Renewals::<T>::insert(ZONE, Renewal { slot: Slot(u32::MAX), after: Some(StandingId(0)) });
+
+		#[block]
+		{
+			Pallet::<T>::renew_standing_orders(&mut WeightMeter::new());
+		}
+
+		assert_eq!(Books::<T>::iter().count(), 0);
+	}
+
+	#[benchmark]
+	fn renew_order() {
+		let utility = stage::<T>();
+		put_standing::<T>(&utility);
+
+		#[block]
+		{
+			Pallet::<T>::renew_standing_orders(&mut WeightMeter::new());
+		}
+
+		assert_eq!(Books::<T>::iter().count(), 1);
+	}
+
+	#[benchmark]
+	fn make_offer() {
+		let utility = stage::<T>();
+		let offer = offer::<T>();
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility), ZONE, offer);
+
+		assert!(Offers::<T>::contains_key(OfferId(0)));
+	}
+
+	/// The first energy of a slot.
+	#[benchmark]
+	fn accept_offer() {
+		let utility = stage::<T>();
+		put_offer::<T>(&utility);
+		let partner: T::AccountId = account("partner", 0, 0);
+		T::BenchmarkHelper::open_zone(ZONE, &partner);
+		T::BenchmarkHelper::fund(&partner, MONEY);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(partner), OfferId(0), SLOT, ENERGY / 2, EnergyKind::Any);
+
+		assert_eq!(Positions::<T>::get((ZONE, SLOT), 0).len(), 2);
+	}
+
+	#[benchmark]
+	fn withdraw_offer() {
+		let utility = stage::<T>();
+		put_offer::<T>(&utility);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility.clone()), OfferId(0));
+
+		assert!(!Accounts::<T>::contains_key(&utility));
+	}
+
+	/// All slots of an offer are past.
+	#[benchmark]
+	fn sweep_offer() {
+		let utility = stage::<T>();
+		put_offer::<T>(&utility);
+		set_now::<T>(Slot(SLOT.0 + MAX_RECURRENCE));
+
+		#[block]
+		{
+			Pallet::<T>::sweep_offers(&mut WeightMeter::new());
+		}
+
+		assert_eq!(Offers::<T>::iter().count(), 0);
+	}
+
+	/// A book with orders at every price.
+	#[benchmark]
+	fn annul() {
+		let utility = stage::<T>();
+		put_order::<T>(&utility, Side::Ask, highest_price(&terms::<T>()), ENERGY);
+		let book = Books::<T>::get(ZONE, SLOT).expect("it has an order");
+		for side in [Side::Bid, Side::Ask] {
+			for page in 0..book.terms.tick_count.div_ceil(TICKS_PER_PAGE) {
+				let depth = DepthPage([1; TICKS_PER_PAGE as usize]);
+				Depth::<T>::insert((ZONE, SLOT), (side, page), depth);
+			}
+		}
+		Halted::<T>::insert(ZONE, HaltReason::Ordered);
+		let regulator = regulator::<T>();
+
+		#[extrinsic_call]
+		_(regulator, ZONE, SLOT);
+
+		assert_eq!(Books::<T>::get(ZONE, SLOT).map(|book| book.state), Some(SlotState::Annulling));
+	}
+
+	#[benchmark]
+	fn set_region() {
+		stage::<T>();
+
+		#[extrinsic_call]
+		_(RawOrigin::Root, RegionId(0), region::<T>(), Slot(SLOT.0 + T::MaxSlotsAhead::get()));
+
+		assert_eq!(Regions::<T>::get(RegionId(0)).len(), 1);
+	}
+
+	#[benchmark]
+	fn set_capacities() {
+		stage::<T>();
+		couple::<T>();
+		let capacities = BoundedVec::truncate_from(vec![1; MAX_COUPLED_LINKS as usize]);
+
+		#[extrinsic_call]
+		_(RawOrigin::Root, RegionId(0), SLOT, capacities);
+
+		assert!(Capacities::<T>::contains_key(RegionId(0), SLOT));
+	}
+
+	/// Every zone has a book with all prices; nothing is the best that can be done.
+	#[benchmark]
+	fn propose_coupling() {
+		let utility = stage::<T>();
+		couple::<T>();
+		let terms = terms::<T>();
+		for number in 0..MAX_COUPLED_ZONES {
+			let zone = ZoneId(ZONE.0 + number);
+			Books::<T>::insert(zone, SLOT, Book::new(terms.clone()));
+			for page in 0..terms.tick_count.div_ceil(TICKS_PER_PAGE) {
+				// Only asks: there is nothing to trade.
+				let depth = DepthPage([1; TICKS_PER_PAGE as usize]);
+				Depth::<T>::insert((zone, SLOT), (Side::Ask, page), depth);
+			}
+		}
+		set_now::<T>(SLOT);
+		let zone = ZoneProposal { price: terms.price_floor, bought_wh: 0, sold_wh: 0 };
+		let proposal = CouplingProposal {
+			zones: BoundedVec::truncate_from(vec![zone; MAX_COUPLED_ZONES as usize]),
+			flows_wh: BoundedVec::truncate_from(vec![0; MAX_COUPLED_LINKS as usize]),
+		};
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(utility), RegionId(0), SLOT, proposal);
+
+		assert!(Proposals::<T>::contains_key(RegionId(0), SLOT));
 	}
 
 	#[benchmark]

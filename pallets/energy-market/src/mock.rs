@@ -2,17 +2,19 @@
 //! reaction of settlement are set by the test.
 
 use crate as pallet_energy_market;
-use crate::{HoldReason, Pallet};
+use crate::{Accounts, Pallet};
 use energy_primitives::{
-	Balance, MarketTerms, OnCleared, Participants, Role, Side, Slot, ZoneId, SETTLEMENT_ASSET,
+	Balance, CommunityId, CommunityMembers, ImbalancePricing, MarketTerms, OnCleared, Participants,
+	Role, Side, Slot, ZoneId, SETTLEMENT_ASSET,
 };
 use frame_support::{
 	derive_impl, parameter_types,
 	traits::{
-		fungible::{InspectHold, ItemOf},
-		AsEnsureOriginWithArg, ConstU128, ConstU16, ConstU32, Get, Hooks, UnixTime,
+		fungible::ItemOf, AsEnsureOriginWithArg, ConstU128, ConstU16, ConstU32, Get, Hooks,
+		UnixTime,
 	},
 	weights::Weight,
+	PalletId,
 };
 use frame_system::{EnsureRoot, EnsureSigned};
 use sp_core::H160;
@@ -39,8 +41,8 @@ mod runtime {
 		RuntimeError,
 		RuntimeOrigin,
 		RuntimeTask,
-		RuntimeHoldReason,
 		RuntimeFreezeReason,
+		RuntimeHoldReason,
 		RuntimeViewFunction
 	)]
 	pub struct Test;
@@ -51,8 +53,6 @@ mod runtime {
 	pub type Balances = pallet_balances;
 	#[runtime::pallet_index(2)]
 	pub type Assets = pallet_assets;
-	#[runtime::pallet_index(3)]
-	pub type AssetsHolder = pallet_assets_holder;
 	#[runtime::pallet_index(4)]
 	pub type EnergyMarket = pallet_energy_market;
 }
@@ -80,15 +80,10 @@ impl pallet_assets::Config for Test {
 	type Currency = Balances;
 	type CreateOrigin = AsEnsureOriginWithArg<EnsureSigned<AccountId>>;
 	type ForceOrigin = EnsureRoot<AccountId>;
-	type Holder = AssetsHolder;
-}
-
-impl pallet_assets_holder::Config for Test {
-	type RuntimeHoldReason = RuntimeHoldReason;
-	type RuntimeEvent = RuntimeEvent;
 }
 
 parameter_types! {
+	pub const TestPalletId: PalletId = PalletId(*b"en/markt");
 	pub const SettlementAsset: u32 = SETTLEMENT_ASSET;
 	pub static NowSeconds: u64 = NOW;
 	pub static SettlementTakesMore: bool = true;
@@ -141,6 +136,14 @@ impl Participants<AccountId> for TestParticipants {
 	}
 }
 
+/// Accounts 1 and 2 are the members of community 1.
+pub struct TestCommunities;
+impl CommunityMembers<AccountId> for TestCommunities {
+	fn is_member(community: CommunityId, who: &AccountId) -> bool {
+		community == CommunityId(1) && [account(1), account(2)].contains(who)
+	}
+}
+
 pub struct TestSettlement;
 impl OnCleared for TestSettlement {
 	fn on_cleared(zone: ZoneId, slot: Slot, positions: u32) -> DispatchResult {
@@ -150,20 +153,36 @@ impl OnCleared for TestSettlement {
 		ClearedSlots::mutate(|slots| slots.push((zone, slot, positions)));
 		Ok(())
 	}
+
+	fn on_annulled(zone: ZoneId, slot: Slot) -> DispatchResult {
+		if !SettlementTakesMore::get() {
+			return Err(DispatchError::Exhausted);
+		}
+		ClearedSlots::mutate(|slots| {
+			slots.retain(|cleared| (cleared.0, cleared.1) != (zone, slot))
+		});
+		Ok(())
+	}
 }
 
 impl pallet_energy_market::Config for Test {
-	type RuntimeHoldReason = RuntimeHoldReason;
-	type Currency = ItemOf<AssetsHolder, SettlementAsset, AccountId>;
+	type Currency = ItemOf<Assets, SettlementAsset, AccountId>;
 	type Participants = TestParticipants;
+	type Communities = TestCommunities;
 	type OnCleared = TestSettlement;
 	type Time = TestTime;
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type MaxTicks = ConstU16<200>;
-	type MaxOrdersPerSlot = ConstU32<20>;
+	type MaxOrdersPerSlot = ConstU32<100>;
 	type MaxSlotsAhead = ConstU32<10>;
 	type MaxOpenBooks = ConstU32<3>;
 	type RetentionSlots = ConstU32<5>;
+	type MaxBatch = ConstU32<8>;
+	type MaxSpecialOrders = ConstU32<3>;
+	type MaxStandingOrders = ConstU32<4>;
+	type MaxStandingOrdersPerAccount = ConstU32<2>;
+	type MaxOffersPerAccount = ConstU32<2>;
+	type PalletId = TestPalletId;
 	type WeightInfo = crate::weights::ReckonedWeight<Test>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = TestBenchmarkHelper;
@@ -223,6 +242,10 @@ pub fn terms() -> MarketTerms {
 		tick_count: 46,
 		max_order_wh: 1_000_000,
 		grid_fee: 3_001,
+		grid_fee_ppm: 0,
+		bond_ppm: 1_000_000,
+		tolerance_ppm: 0,
+		imbalance_pricing: ImbalancePricing::Dual,
 		shortage_price: 600_000,
 		surplus_price: 20_000,
 		policy: Some(H160::repeat_byte(7)),
@@ -269,10 +292,7 @@ pub fn place(who: u8, side: Side, price: u64, energy_wh: u64) -> DispatchResult 
 }
 
 pub fn held(who: u8) -> Balance {
-	ItemOf::<AssetsHolder, SettlementAsset, AccountId>::balance_on_hold(
-		&HoldReason::Market.into(),
-		&account(who),
-	)
+	Accounts::<Test>::get(account(who)).committed
 }
 
 pub fn idle(weight: Weight) -> Weight {

@@ -14,6 +14,33 @@ pub trait WeightInfo {
 	fn place() -> Weight;
 	/// [`Pallet::cancel`](crate::Pallet::cancel).
 	fn cancel() -> Weight;
+	/// [`Pallet::place_batch`](crate::Pallet::place_batch) of `n` orders.
+	fn place_batch(n: u32) -> Weight;
+	/// [`Pallet::replace`](crate::Pallet::replace).
+	fn replace() -> Weight;
+	/// [`Pallet::withdraw`](crate::Pallet::withdraw).
+	fn withdraw() -> Weight;
+	/// [`Pallet::set_agent`](crate::Pallet::set_agent).
+	fn set_agent() -> Weight;
+	/// [`Pallet::place_standing`](crate::Pallet::place_standing).
+	fn place_standing() -> Weight;
+	/// [`Pallet::cancel_standing`](crate::Pallet::cancel_standing).
+	fn cancel_standing() -> Weight;
+	/// [`Pallet::make_offer`](crate::Pallet::make_offer).
+	fn make_offer() -> Weight;
+	/// [`Pallet::accept_offer`](crate::Pallet::accept_offer).
+	fn accept_offer() -> Weight;
+	/// [`Pallet::withdraw_offer`](crate::Pallet::withdraw_offer).
+	fn withdraw_offer() -> Weight;
+	/// [`Pallet::annul`](crate::Pallet::annul).
+	fn annul() -> Weight;
+	/// [`Pallet::set_region`](crate::Pallet::set_region) of the largest region.
+	fn set_region() -> Weight;
+	/// [`Pallet::set_capacities`](crate::Pallet::set_capacities) of the most links.
+	fn set_capacities() -> Weight;
+	/// [`Pallet::propose_coupling`](crate::Pallet::propose_coupling) for the largest region, with
+	/// `MaxTicks` prices in each zone.
+	fn propose_coupling() -> Weight;
 	/// [`Pallet::halt`](crate::Pallet::halt).
 	fn halt() -> Weight;
 	/// [`Pallet::resume`](crate::Pallet::resume).
@@ -22,10 +49,20 @@ pub trait WeightInfo {
 	fn work_base() -> Weight;
 	/// Seeing whether there is something to do for a book, and writing it back.
 	fn look_at_book() -> Weight;
-	/// Reading and removing the depth of a book of `MaxTicks` prices, and clearing it.
-	fn find_price() -> Weight;
-	/// Filling one order.
-	fn fill_order() -> Weight;
+	/// Reading and removing the depth of a book of `MaxTicks` prices, and clearing it, with `n` orders
+	/// that have a minimum or an expiry.
+	fn find_price(n: u32) -> Weight;
+	/// Filling a page of `n` orders, or releasing so many orders or positions; without
+	/// [`WeightInfo::return_money`].
+	fn fill_orders(n: u32) -> Weight;
+	/// Giving money back to a participant's own account.
+	fn return_money() -> Weight;
+	/// Seeing whether a zone has standing orders to place.
+	fn look_at_renewal() -> Weight;
+	/// Placing a standing order.
+	fn renew_order() -> Weight;
+	/// Looking at one bilateral offer and freeing its money.
+	fn sweep_offer() -> Weight;
 	/// Telling settlement that a slot is cleared.
 	fn finish_clearing() -> Weight;
 	/// Forgetting one old book.
@@ -50,6 +87,45 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 	fn cancel() -> Weight {
 		step::<T>(60, 9, 8)
 	}
+	fn place_batch(n: u32) -> Weight {
+		step::<T>(60, 8, 5).saturating_add(step::<T>(20, 4, 3).saturating_mul(n.into()))
+	}
+	fn replace() -> Weight {
+		step::<T>(100, 14, 12)
+	}
+	fn withdraw() -> Weight {
+		step::<T>(60, 5, 4)
+	}
+	fn set_agent() -> Weight {
+		step::<T>(20, 2, 1)
+	}
+	fn place_standing() -> Weight {
+		step::<T>(40, 7, 5)
+	}
+	fn cancel_standing() -> Weight {
+		step::<T>(40, 3, 3)
+	}
+	fn make_offer() -> Weight {
+		step::<T>(100, 12, 8)
+	}
+	fn accept_offer() -> Weight {
+		step::<T>(160, 20, 16)
+	}
+	fn withdraw_offer() -> Weight {
+		step::<T>(80, 7, 7)
+	}
+	fn annul() -> Weight {
+		step::<T>(60, 6, 70)
+	}
+	fn set_region() -> Weight {
+		step::<T>(200, 34, 18)
+	}
+	fn set_capacities() -> Weight {
+		step::<T>(100, 36, 1)
+	}
+	fn propose_coupling() -> Weight {
+		step::<T>(8_000, 16 * 67 + 20, 1)
+	}
 	fn halt() -> Weight {
 		step::<T>(20, 3, 1)
 	}
@@ -62,11 +138,23 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 	fn look_at_book() -> Weight {
 		step::<T>(10, 3, 1)
 	}
-	fn find_price() -> Weight {
-		step::<T>(300, 64, 64)
+	fn find_price(n: u32) -> Weight {
+		step::<T>(300, 65, 65).saturating_add(step::<T>(50, 1, 1).saturating_mul(n.into()))
 	}
-	fn fill_order() -> Weight {
-		step::<T>(60, 7, 7)
+	fn fill_orders(n: u32) -> Weight {
+		step::<T>(20, 3, 3).saturating_add(step::<T>(30, 2, 2).saturating_mul(n.into()))
+	}
+	fn return_money() -> Weight {
+		step::<T>(60, 4, 4)
+	}
+	fn look_at_renewal() -> Weight {
+		step::<T>(10, 3, 1)
+	}
+	fn renew_order() -> Weight {
+		step::<T>(100, 14, 10)
+	}
+	fn sweep_offer() -> Weight {
+		step::<T>(80, 8, 8)
 	}
 	fn finish_clearing() -> Weight {
 		step::<T>(20, 3, 4)

@@ -1,8 +1,8 @@
 //! What is always true of the pallet's storage.
 
 use crate::{
-	Candidates, Config, Corrected, Groups, PageValues, Pages, Pallet, ParameterHistory, Progress,
-	PruneQueue, Pruning, Votes,
+	measurement::ZoneLines, Candidates, Config, Corrected, Groups, PageValues, Pages, Pallet,
+	ParameterHistory, Progress, PruneQueue, Pruning, Votes,
 };
 use alloc::collections::BTreeSet;
 use frame_support::ensure;
@@ -92,7 +92,7 @@ impl<T: Config> Pallet<T> {
 			ensure!(distinct.len() == meters.len(), "a line was corrected twice");
 			ensure!(
 				meters.iter().all(|meter| {
-					meter.page() == page && Self::line(zone, slot, *meter).is_some()
+					meter.page() == page && ZoneLines::<T>::of(zone).line(slot, *meter).is_some()
 				}),
 				"a corrected line is gone"
 			);

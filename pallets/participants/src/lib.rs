@@ -647,6 +647,14 @@ pub mod pallet {
 			ParticipantsOf::<T>::get(who).map(|participant| participant.zone)
 		}
 
+		fn trading_zone(who: &T::AccountId) -> Option<ZoneId> {
+			let participant = ParticipantsOf::<T>::get(who)?;
+			[Role::Prosumer, Role::Aggregator, Role::Utility]
+				.into_iter()
+				.any(|role| participant.can_act_as(role))
+				.then_some(participant.zone)
+		}
+
 		fn zone_exists(zone: ZoneId) -> bool {
 			Zones::<T>::contains_key(zone)
 		}

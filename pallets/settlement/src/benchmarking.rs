@@ -2,11 +2,12 @@
 
 use crate::{
 	BenchmarkHelper, Bills, Call, Config, Job, Jobs, Pallet, Pass, Pending, Pot, Retired,
-	RetiredRange, Step, Stop, WeightInfo, BILLS_PER_STEP,
+	RetiredRange, Step, Stop, WeightInfo, PAGES_PER_STEP,
 };
 use alloc::{vec, vec::Vec};
 use energy_primitives::{
-	Balance, Bill, CashFlow, ClearedMarket, Measured, Position, Quality, Slot, SlotClock, ZoneId,
+	Agreed, Balance, Bill, CashFlow, ClearedMarket, Measured, MeterIndex, MeteredEnergy, Position,
+	Quality, Slot, SlotClock, ZoneId, METERS_PER_PAGE, POSITIONS_PER_PAGE,
 };
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -24,8 +25,6 @@ const PART: Balance = 1_000_000;
 const ENERGY: u64 = 1_000;
 /// Somebody pays all that is held.
 const PAYS: CashFlow = CashFlow { energy: 0, imbalance: -(PART as i128), grid_fee: PART };
-/// Somebody is paid.
-const RECEIVES: CashFlow = CashFlow { energy: PART as i128, imbalance: 0, grid_fee: 0 };
 
 /// A zone that is open, and its utility.
 fn open_zone<T: Config>() -> T::AccountId {
@@ -45,6 +44,7 @@ fn clear<T: Config>(count: u32) {
 		account: participant::<T>(number),
 		bought_wh: ENERGY,
 		sold_wh: ENERGY,
+		agreed: Agreed::default(),
 		held: 2 * PART,
 	};
 	T::BenchmarkHelper::clear(ZONE, SLOT, (0..count).map(position).collect());
@@ -57,13 +57,14 @@ fn job(count: u32, pass: Pass) -> Job {
 	job
 }
 
-/// Gives everyone the same bill, and adds it to the sums of the job.
-fn bill<T: Config>(job: &mut Job, flow: CashFlow) {
+/// Gives the first `count` participants the same bill.
+fn bill<T: Config>(count: u32, flow: CashFlow) {
 	let measured = Measured { import_wh: ENERGY, export_wh: ENERGY, quality: Quality::Valid };
-	let bill = Bill { bought_wh: ENERGY, sold_wh: ENERGY, measured, flow };
-	for number in 0..job.positions {
-		Bills::<T>::insert((ZONE, SLOT), participant::<T>(number), bill);
-		job.sums.add(&flow).expect("the sums are small");
+	let agreed = Agreed::default();
+	let bill = Bill { bought_wh: ENERGY, sold_wh: ENERGY, agreed, measured, flow };
+	let bills: Vec<_> = (0..count).map(|number| (participant::<T>(number), bill)).collect();
+	for (page, bills) in (0u32..).zip(bills.chunks(POSITIONS_PER_PAGE as usize)) {
+		Bills::<T>::insert((ZONE, SLOT), page, BoundedVec::truncate_from(bills.to_vec()));
 	}
 }
 
@@ -122,73 +123,104 @@ mod benchmarks {
 		}
 
 		assert!(matches!(step, Step::Further));
-		assert_eq!(Jobs::<T>::get((ZONE, SLOT)), Some(job(1, Pass::Ask)));
+		assert_eq!(Jobs::<T>::get((ZONE, SLOT)), Some(job(1, Pass::Measure)));
+	}
+
+	/// Everyone has as many meters as it may have.
+	#[benchmark]
+	fn measure(n: Linear<1, { POSITIONS_PER_PAGE }>) -> Result<(), BenchmarkError> {
+		clear::<T>(n);
+		let mut job = job(n, Pass::Measure);
+
+		#[block]
+		{
+			Pallet::<T>::measure(ZONE, SLOT, &mut job).map_err(stopped)?;
+		}
+
+		assert_eq!(Bills::<T>::get((ZONE, SLOT), 0).len() as u32, n);
+		Ok(())
+	}
+
+	/// The lines of one participant's meters, none of which was attested.
+	#[benchmark]
+	fn read_lines(n: Linear<1, 128>) {
+		clear::<T>(1);
+		let meters: Vec<_> =
+			(0..n).map(|number| MeterIndex(number.saturating_mul(METERS_PER_PAGE))).collect();
+		let measured;
+
+		#[block]
+		{
+			measured = T::Metering::measured_all(ZONE, SLOT, &meters).0;
+		}
+
+		assert_eq!(measured.len() as u32, n);
 	}
 
 	/// The last page of a slot; without the contract, whose weight is another matter.
 	#[benchmark]
-	fn ask(n: Linear<1, { T::PageSize::get() }>) -> Result<(), BenchmarkError> {
+	fn ask(
+		n: Linear<1, { T::PagesPerQuestion::get() * POSITIONS_PER_PAGE }>,
+	) -> Result<(), BenchmarkError> {
 		clear::<T>(n);
 		let mut job = job(n, Pass::Ask);
+		bill::<T>(n, CashFlow::default());
 		// What is owed does not matter here, only that it is within the terms.
 		let answers = vec![CashFlow::default(); n as usize];
 
 		#[block]
 		{
-			let page = Pallet::<T>::read_page(ZONE, SLOT, 0..n).map_err(stopped)?;
-			Pallet::<T>::take_answers(ZONE, SLOT, &mut job, page, answers).map_err(stopped)?;
-			Pallet::<T>::check_sums(ZONE, &job).map_err(stopped)?;
+			let pages = 0..n.div_ceil(POSITIONS_PER_PAGE);
+			let question =
+				Pallet::<T>::question(ZONE, SLOT, &job, pages.clone()).map_err(stopped)?;
+			Pallet::<T>::take_answers(ZONE, SLOT, &mut job, pages, question, answers)
+				.map_err(stopped)?;
+			Pallet::<T>::check_sums(ZONE, SLOT, &job).map_err(stopped)?;
 		}
 
-		assert!(job.is_at_end());
-		assert_eq!(Bills::<T>::iter_prefix((ZONE, SLOT)).count() as u32, n);
+		assert_eq!(job.sums.energy, 0);
 		Ok(())
 	}
 
-	/// The last page of a slot. Everyone pays.
+	/// The last page of a slot. Everyone pays, and gets back what is still committed.
 	#[benchmark]
-	fn collect(n: Linear<1, { T::PageSize::get() }>) -> Result<(), BenchmarkError> {
-		clear::<T>(n);
-		let mut job = job(n, Pass::Collect);
-		bill::<T>(&mut job, PAYS);
-		let before = balance::<T>(Pot::Imbalance);
-
-		#[block]
-		{
-			Pallet::<T>::collect(ZONE, SLOT, &mut job, 0..n).map_err(stopped)?;
-			Pallet::<T>::settle_pots(ZONE, &job).map_err(stopped)?;
-		}
-
-		assert!(job.is_at_end());
-		assert_eq!(balance::<T>(Pot::Fees), PART * Balance::from(n));
-		assert_eq!(balance::<T>(Pot::Imbalance) - before, PART * Balance::from(n));
-		Ok(())
-	}
-
-	/// The last page of a slot. Everyone is paid, and gets back what is held.
-	#[benchmark]
-	fn pay(n: Linear<1, { T::PageSize::get() }>) -> Result<(), BenchmarkError> {
+	fn pay(n: Linear<1, { POSITIONS_PER_PAGE }>) -> Result<(), BenchmarkError> {
 		clear::<T>(n);
 		let mut job = job(n, Pass::Pay);
-		bill::<T>(&mut job, RECEIVES);
-		let paid = PART * Balance::from(n);
-		T::BenchmarkHelper::fund(&Pallet::<T>::pot(ZONE, Pot::Escrow), paid);
+		bill::<T>(n, PAYS);
+		for _ in 0..n {
+			job.sums.add(&PAYS).expect("the sums are small");
+		}
 
 		#[block]
 		{
-			Pallet::<T>::pay(ZONE, SLOT, &mut job, 0..n).map_err(stopped)?;
+			Pallet::<T>::pay(ZONE, SLOT, &mut job).map_err(stopped)?;
 			Pallet::<T>::finish(ZONE, SLOT, &job).map_err(stopped)?;
 		}
 
-		assert_eq!(job.sums.paid, paid);
-		assert_eq!(balance::<T>(Pot::Escrow), 0);
-		assert!((0..n).all(|number| T::Market::position(ZONE, SLOT, number).is_none()));
+		assert!(T::Market::positions(ZONE, SLOT, 0).is_empty());
+		assert_eq!(balance::<T>(Pot::Fees), PART * Balance::from(n));
+		Ok(())
+	}
+
+	/// One participant, who gets back what is still committed.
+	#[benchmark]
+	fn return_money() -> Result<(), BenchmarkError> {
+		clear::<T>(1);
+		let returned;
+
+		#[block]
+		{
+			returned = T::Market::finish(ZONE, SLOT, 0, &[0]);
+		}
+
+		assert_eq!(returned, Ok(1));
 		Ok(())
 	}
 
 	#[benchmark]
-	fn forget_bills(n: Linear<0, { BILLS_PER_STEP }>) {
-		bill::<T>(&mut job(n, Pass::Pay), RECEIVES);
+	fn forget_bills(n: Linear<0, { PAGES_PER_STEP }>) {
+		bill::<T>(n * POSITIONS_PER_PAGE, PAYS);
 		Retired::<T>::insert(0u64, (ZONE, SLOT));
 		RetiredRange::<T>::put((0u64, 1u64));
 		let now = Slot(SLOT.0 + T::RetentionSlots::get() + 1);

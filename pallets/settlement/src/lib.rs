@@ -20,27 +20,29 @@
 //!
 //! ## Details
 //!
-//! A slot is settled in three passes over its positions, a page at a time, in the idle time of the
+//! A slot is settled in three passes over its positions, a few at a time, in the idle time of the
 //! blocks:
 //!
-//! 1. *Ask*: one contract call for a page. Each answer is checked against what is held and what the
-//!    terms allow. After the last page the sums are checked. Until here no money has moved.
-//! 2. *Collect*: who pays, pays out of its held money into the zone's escrow.
-//! 3. *Pay*: the pots and those who receive are paid from the escrow; what is still held is given
-//!    back; the positions are forgotten.
+//! 1. *Measure*: what each participant's meters say is put beside its promise, and the deviations of
+//!    the slot are summed.
+//! 2. *Ask*: one contract call for a page. Each answer is checked against what is committed and what
+//!    the terms allow. After the last page the sums are checked. Until here no money has moved.
+//! 3. *Pay*: every bill is an entry in the clearing accounts of the market; what is no longer committed is
+//!    free; the positions are forgotten. The pots pay before the first entry and are paid after the
+//!    last.
 //!
 //! ## What a policy contract may not do
 //!
 //! | check | otherwise the zone halts with |
 //! |---|---|
 //! | there is a contract, it answers, and with one flow for each position | `PolicyMissing`, `PolicyFailed`, `PolicyAnswerUnreadable` |
-//! | nobody pays more for energy than it bought at the clearing price, for imbalance than it sold at the shortage price, or to the grid than the fee of what it bought; nor in all more than is held for the position | `PolicyOverchargesParticipant` |
-//! | nobody receives more for energy than it sold at the clearing price, nor more for imbalance than it bought at the surplus price | `PolicyOverpaysParticipant` |
-//! | the energy flows of a slot sum to zero, but for roundings in favour of the pot: at most two minor units a position | `PolicyNotConserving` |
+//! | nobody pays more for energy than it promised, for imbalance than it sold at the shortage price, or to the grid than the fee of what it bought; nor in all more than is committed for the position | `PolicyOverchargesParticipant` |
+//! | nobody receives more for energy than it was promised, nor more for imbalance than it bought at the dearest price a surplus can have | `PolicyOverpaysParticipant` |
+//! | the energy flows of a slot sum to what was promised: no more, and at most two minor units a position less | `PolicyNotConserving` |
 //! | the zone's imbalance pot can pay the balance | `ImbalancePotShort` |
 //!
 //! The roundings go to the imbalance pot, so that every minor unit is accounted for:
-//! `Σ paid = Σ received + grid fees + change of the imbalance pot`.
+//! `Σ paid = Σ received + grid fees + change of the imbalance pot + what other zones are owed`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -62,10 +64,12 @@ pub use types::*;
 pub use weights::WeightInfo;
 
 use alloc::vec::Vec;
+use energy_market_core::{cost_rounded_up, deviation};
 use energy_primitives::{
-	Balance, Bill, CashFlow, ClearedMarket, HaltReason, MarketTerms, Measured, MeteredEnergy,
-	MeteringStatus, Meters, OnCleared, Participants, PolicyError, PolicyQuestion, Position,
-	Quality, SettlementPolicy, Slot, SlotClock, ZoneId,
+	Balance, Bill, CashFlow, ClearedMarket, HaltReason, ImbalancePricing, MarketTerms, Measured,
+	MeterIndex, MeteredEnergy, MeteringStatus, Meters, OnCleared, Participants, PolicyAnswer,
+	PolicyContext, PolicyError, PolicyQuestion, Position, Quality, SettlementPolicy, Slot,
+	SlotClock, SlotDeviations, ZoneId, POSITIONS_PER_PAGE,
 };
 use frame_support::{
 	pallet_prelude::*,
@@ -82,8 +86,8 @@ use sp_core::H160;
 use sp_runtime::{traits::AccountIdConversion, ArithmeticError};
 
 const LOG_TARGET: &str = "runtime::settlement";
-/// The most bills that are forgotten in one step.
-const BILLS_PER_STEP: u32 = 64;
+/// The most pages of bills that are forgotten in one step.
+const PAGES_PER_STEP: u32 = 16;
 
 /// Sets the stage for the benchmarks. Given by the runtime.
 #[cfg(feature = "runtime-benchmarks")]
@@ -124,9 +128,15 @@ pub mod pallet {
 		/// The most weight that one call of a policy contract takes.
 		#[pallet::constant]
 		type PolicyWeight: Get<Weight>;
-		/// Positions on one page: what one call of a policy contract is asked about.
+		/// How many pages of [`POSITIONS_PER_PAGE`] positions one call of a policy contract is asked about.
 		#[pallet::constant]
-		type PageSize: Get<u32>;
+		type PagesPerQuestion: Get<u32>;
+		/// The most meters that one participant may have.
+		#[pallet::constant]
+		type MaxMetersPerOwner: Get<u32>;
+		/// In how many earlier slots a meter's line is looked for to estimate a missing one.
+		#[pallet::constant]
+		type EstimateLookback: Get<u32>;
 		/// The most slots, of all zones together, that may wait for settlement.
 		#[pallet::constant]
 		type MaxPending: Get<u32>;
@@ -158,11 +168,22 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Jobs<T> = StorageMap<_, Twox64Concat, (ZoneId, Slot), Job>;
 
-	/// Bills. While a slot is being settled, what the contract has answered so far; final once
-	/// `SlotSettled` was emitted. Accounts are chosen by users: hashed.
+	/// The deviations of a settled slot, with its bills.
 	#[pallet::storage]
-	pub type Bills<T: Config> =
-		StorageDoubleMap<_, Twox64Concat, (ZoneId, Slot), Blake2_128Concat, T::AccountId, Bill>;
+	pub type Deviations<T> = StorageMap<_, Twox64Concat, (ZoneId, Slot), SlotDeviations>;
+
+	/// Bills, in the pages of their positions. While a slot is being settled, what was measured and
+	/// what the contract has answered so far; final once `SlotSettled` was emitted.
+	#[pallet::storage]
+	pub type Bills<T: Config> = StorageDoubleMap<
+		_,
+		Twox64Concat,
+		(ZoneId, Slot),
+		Twox64Concat,
+		u32,
+		BillPage<T::AccountId>,
+		ValueQuery,
+	>;
 
 	/// Settled slots in the order in which their bills are to be forgotten: a queue of which
 	/// [`RetiredRange`] says the part in use.
@@ -217,6 +238,8 @@ pub mod pallet {
 	pub enum Error<T> {
 		/// Too many slots wait for settlement.
 		TooManyPending,
+		/// Money of the slot has already moved.
+		AlreadyPaying,
 		/// Only the active utility of the zone may.
 		NotTheUtility,
 		/// The pot has less.
@@ -232,15 +255,17 @@ pub mod pallet {
 		}
 
 		fn integrity_test() {
-			assert!(T::PageSize::get() > 0, "a page needs a position");
+			assert!(T::PagesPerQuestion::get() > 0, "a question needs a page");
 			let limits = T::BlockWeights::get();
 			let transactions = limits.get(DispatchClass::Normal).max_total.unwrap_or_default();
-			let page =
-				T::WeightInfo::ask(T::PageSize::get()).saturating_add(T::PolicyWeight::get());
-			assert!(
-				page.ref_time() < limits.max_block.saturating_sub(transactions).ref_time(),
-				"a page of positions must fit into what transactions leave of a block"
-			);
+			let idle = limits.max_block.saturating_sub(transactions);
+			for pass in [Pass::Measure, Pass::Ask, Pass::Pay] {
+				assert!(
+					Self::most(pass, T::PagesPerQuestion::get() * POSITIONS_PER_PAGE).ref_time()
+						< idle.ref_time(),
+					"each pass over a page must fit into what transactions leave of a block"
+				);
+			}
 		}
 
 		#[cfg(feature = "try-runtime")]
@@ -285,13 +310,19 @@ enum Step {
 	Done,
 }
 
-/// What the contract is asked about a page of positions.
-struct Page<AccountId> {
+/// What the contract is asked about some pages of positions.
+struct Question<AccountId> {
 	terms: MarketTerms,
-	price: u64,
+	context: PolicyContext,
 	policy: H160,
-	positions: Vec<(Position<AccountId>, Measured)>,
+	participants: Vec<PolicyQuestion>,
+	/// Where the answers go, page by page.
+	bills: Vec<BillPage<AccountId>>,
 }
+
+/// The bills of a page of positions.
+pub type BillPage<AccountId> =
+	BoundedVec<(AccountId, Bill), frame_support::traits::ConstU32<POSITIONS_PER_PAGE>>;
 
 /// Why a step did nothing but stop the zone.
 struct Stop(HaltReason);
@@ -352,31 +383,47 @@ impl<T: Config> Pallet<T> {
 		Self::forget_old(meter);
 	}
 
+	/// The most that a pass over `count` positions costs.
+	fn most(pass: Pass, count: u32) -> Weight {
+		match pass {
+			Pass::Wait => Weight::zero(),
+			Pass::Measure => {
+				let meters = count.min(POSITIONS_PER_PAGE) * T::MaxMetersPerOwner::get();
+				let slots = T::EstimateLookback::get().saturating_add(1);
+				T::WeightInfo::measure(meters)
+					.saturating_add(T::WeightInfo::read_lines(meters.saturating_mul(slots)))
+			}
+			Pass::Ask => T::WeightInfo::ask(count).saturating_add(T::PolicyWeight::get()),
+			Pass::Pay => T::WeightInfo::pay(count)
+				.saturating_add(T::WeightInfo::return_money().saturating_mul(count.into())),
+		}
+	}
+
 	/// One page of one pass for one slot.
 	fn step(zone: ZoneId, slot: Slot, meter: &mut WeightMeter) -> Step {
 		if meter.try_consume(T::WeightInfo::look_at_job()).is_err() || T::Market::is_halted(zone) {
 			return Step::Waits;
 		}
 		let Some(job) = Jobs::<T>::get((zone, slot)) else { return Step::Done };
-		let page = job.page(T::PageSize::get());
-		let count = page.len() as u32;
-		let weight = match job.pass {
-			Pass::Wait => Weight::zero(),
-			Pass::Ask => T::WeightInfo::ask(count).saturating_add(T::PolicyWeight::get()),
-			Pass::Collect => T::WeightInfo::collect(count),
-			Pass::Pay => T::WeightInfo::pay(count),
+		let pages = match job.pass {
+			Pass::Ask => job.pages(T::PagesPerQuestion::get()),
+			Pass::Wait | Pass::Measure | Pass::Pay => job.pages(1),
 		};
-		if meter.try_consume(weight).is_err() {
+		let most = Self::most(job.pass, job.positions_on(&pages));
+		if !meter.can_consume(most) {
 			return Step::Waits;
 		}
 		let mut next = job.clone();
+		// What was used where nothing says otherwise.
+		let mut used = most;
 		let mut stop = None;
 		let stepped = with_storage_layer::<_, DispatchError, _>(|| {
-			Self::pass(zone, slot, &mut next, page).map_err(|reason| {
+			Self::pass(zone, slot, &mut next, pages, &mut used).map_err(|reason| {
 				stop = Some(Stop(reason.0));
 				DispatchError::from(reason)
 			})
 		});
+		meter.consume(used.min(most));
 		match (stepped, stop) {
 			(Ok(step), _) => {
 				match step {
@@ -398,11 +445,13 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
+	/// Some pages of the pass that the job is at. `used` is set to what it cost.
 	fn pass(
 		zone: ZoneId,
 		slot: Slot,
 		job: &mut Job,
-		page: core::ops::Range<u32>,
+		pages: core::ops::Range<u32>,
+		used: &mut Weight,
 	) -> Result<Step, Stop> {
 		match job.pass {
 			Pass::Wait => {
@@ -410,24 +459,33 @@ impl<T: Config> Pallet<T> {
 					return Ok(Step::Waits);
 				}
 				T::Market::settling(zone, slot);
-				job.start(Pass::Ask);
+				job.start(Pass::Measure);
 			}
-			Pass::Ask => {
-				Self::ask(zone, slot, job, page)?;
+			Pass::Measure => {
+				*used = Self::measure(zone, slot, job)?;
+				job.next = pages.end;
 				if job.is_at_end() {
-					Self::check_sums(zone, job)?;
-					job.start(Pass::Collect);
+					job.start(Pass::Ask);
 				}
 			}
-			Pass::Collect => {
-				Self::collect(zone, slot, job, page)?;
+			Pass::Ask => {
+				let count = job.positions_on(&pages);
+				let end = pages.end;
+				let consumed = Self::ask(zone, slot, job, pages)?;
+				job.next = end;
+				*used = T::WeightInfo::ask(count).saturating_add(consumed);
 				if job.is_at_end() {
-					Self::settle_pots(zone, job)?;
+					Self::check_sums(zone, slot, job)?;
+					Self::pay_from_pot(zone, slot, job)?;
 					job.start(Pass::Pay);
 				}
 			}
 			Pass::Pay => {
-				Self::pay(zone, slot, job, page)?;
+				let count = job.positions_on(&pages);
+				let returned = Self::pay(zone, slot, job)?;
+				job.next = pages.end;
+				*used = T::WeightInfo::pay(count)
+					.saturating_add(T::WeightInfo::return_money().saturating_mul(returned.into()));
 				if job.is_at_end() {
 					Self::finish(zone, slot, job)?;
 					return Ok(Step::Done);
@@ -437,130 +495,177 @@ impl<T: Config> Pallet<T> {
 		Ok(Step::Further)
 	}
 
-	/// Asks the contract about a page and checks each answer.
+	/// Puts what was measured beside what was promised, for the next page. Says what it cost.
+	fn measure(zone: ZoneId, slot: Slot, job: &mut Job) -> Result<Weight, Stop> {
+		let terms = T::Market::terms(zone, slot).ok_or(Stop(HaltReason::BooksInconsistent))?;
+		let positions = T::Market::positions(zone, slot, job.next);
+		let mut meters: Vec<MeterIndex> = Vec::new();
+		let mut counts = Vec::with_capacity(positions.len());
+		for position in &positions {
+			let own = T::Meters::meters_of(&position.account, zone);
+			counts.push(own.len());
+			meters.extend(own);
+		}
+		// A participant without meters is work, too.
+		let work = meters.len().max(positions.len()) as u32;
+		let (measured, pages) = T::Metering::measured_all(zone, slot, &meters);
+		let mut measured = measured.into_iter();
+		let mut bills = BillPage::<T::AccountId>::default();
+		for (position, count) in positions.into_iter().zip(counts) {
+			let measured = Self::sum(measured.by_ref().take(count));
+			let bought = position.bought_wh.saturating_add(position.agreed.bought_wh);
+			let sold = position.sold_wh.saturating_add(position.agreed.sold_wh);
+			let Measured { import_wh, export_wh, .. } = measured;
+			job.add_deviation(deviation(bought, sold, import_wh, export_wh, terms.tolerance_ppm));
+			let Position { account, bought_wh, sold_wh, agreed, .. } = position;
+			let flow = CashFlow::default();
+			let bill = Bill { bought_wh, sold_wh, agreed, measured, flow };
+			bills.try_push((account, bill)).map_err(|_| Stop(HaltReason::BooksInconsistent))?;
+		}
+		Bills::<T>::insert((zone, slot), job.next, bills);
+		Ok(T::WeightInfo::measure(work).saturating_add(T::WeightInfo::read_lines(pages)))
+	}
+
+	/// What several meters measured together; the worst quality of them.
+	fn sum(measured: impl Iterator<Item = Measured>) -> Measured {
+		let nothing = Measured { import_wh: 0, export_wh: 0, quality: Quality::Valid };
+		measured.fold(nothing, |sum, one| Measured {
+			import_wh: sum.import_wh.saturating_add(one.import_wh),
+			export_wh: sum.export_wh.saturating_add(one.export_wh),
+			quality: sum.quality.max(one.quality),
+		})
+	}
+
+	/// Asks the contract about some pages and checks each answer. Says what the call cost.
 	fn ask(
 		zone: ZoneId,
 		slot: Slot,
 		job: &mut Job,
-		page: core::ops::Range<u32>,
-	) -> Result<(), Stop> {
-		let page = Self::read_page(zone, slot, page)?;
-		let questions: Vec<PolicyQuestion> = page
-			.positions
-			.iter()
-			.map(|(position, measured)| PolicyQuestion {
-				bought_wh: position.bought_wh,
-				sold_wh: position.sold_wh,
-				import_wh: measured.import_wh,
-				export_wh: measured.export_wh,
+		pages: core::ops::Range<u32>,
+	) -> Result<Weight, Stop> {
+		let question = Self::question(zone, slot, job, pages.clone())?;
+		let PolicyAnswer { flows, consumed } = T::Policy::cash_flows(
+			question.policy,
+			&question.terms,
+			&question.context,
+			&question.participants,
+		);
+		let flows = flows.map_err(|error| {
+			Stop(match error {
+				PolicyError::Failed => HaltReason::PolicyFailed,
+				PolicyError::Unreadable => HaltReason::PolicyAnswerUnreadable,
 			})
-			.collect();
-		let flows = T::Policy::cash_flows(page.policy, page.price, &page.terms, &questions)
-			.map_err(|error| {
-				Stop(match error {
-					PolicyError::Failed => HaltReason::PolicyFailed,
-					PolicyError::Unreadable => HaltReason::PolicyAnswerUnreadable,
-				})
-			})?;
-		Self::take_answers(zone, slot, job, page, flows)
+		})?;
+		Self::take_answers(zone, slot, job, pages, question, flows)?;
+		Ok(consumed)
 	}
 
-	/// Reads a page of positions, what their meters measured, and whom to ask.
-	fn read_page(
+	/// What is to be asked about some pages, and whom.
+	fn question(
 		zone: ZoneId,
 		slot: Slot,
-		page: core::ops::Range<u32>,
-	) -> Result<Page<T::AccountId>, Stop> {
+		job: &Job,
+		pages: core::ops::Range<u32>,
+	) -> Result<Question<T::AccountId>, Stop> {
 		let inconsistent = || Stop(HaltReason::BooksInconsistent);
 		let terms = T::Market::terms(zone, slot).ok_or_else(inconsistent)?;
-		let price = T::Market::result(zone, slot).ok_or_else(inconsistent)?.price;
+		let context = PolicyContext {
+			clearing_price: T::Market::result(zone, slot).map_or(0, |result| result.price),
+			deviations: job.deviations,
+		};
 		let policy = T::Market::policy(zone).ok_or(Stop(HaltReason::PolicyMissing))?;
-		let positions = page
-			.map(|index| {
-				let position = T::Market::position(zone, slot, index)?;
-				let measured = Self::measured(zone, slot, &position.account);
-				Some((position, measured))
-			})
-			.collect::<Option<Vec<_>>>()
-			.ok_or_else(inconsistent)?;
-		Ok(Page { terms, price, policy, positions })
+		let mut bills = Vec::new();
+		let mut participants = Vec::new();
+		for page in pages {
+			let billed = Bills::<T>::get((zone, slot), page);
+			let positions = T::Market::positions(zone, slot, page);
+			ensure!(billed.len() == positions.len(), inconsistent());
+			participants.extend(positions.iter().zip(&billed).map(|(position, (_, bill))| {
+				PolicyQuestion {
+					promise: position.promise(context.clearing_price),
+					import_wh: bill.measured.import_wh,
+					export_wh: bill.measured.export_wh,
+					held: position.held,
+				}
+			}));
+			bills.push(billed);
+		}
+		Ok(Question { terms, context, policy, participants, bills })
 	}
 
-	/// Checks the answers for a page, one for each position, and makes them bills.
+	/// Checks the answers for some pages, one for each position, and writes them on the bills.
 	fn take_answers(
 		zone: ZoneId,
 		slot: Slot,
 		job: &mut Job,
-		page: Page<T::AccountId>,
+		pages: core::ops::Range<u32>,
+		question: Question<T::AccountId>,
 		flows: Vec<CashFlow>,
 	) -> Result<(), Stop> {
-		let Page { terms, price, positions, .. } = page;
-		if flows.len() != positions.len() {
+		let Question { terms, context, participants, bills, .. } = question;
+		if flows.len() != participants.len() {
 			return Err(Stop(HaltReason::PolicyAnswerUnreadable));
 		}
-		for ((position, measured), flow) in positions.into_iter().zip(flows) {
-			Self::check_flow(&terms, price, &position, &flow)?;
-			job.sums.add(&flow).ok_or(ArithmeticError::Overflow)?;
-			let bill =
-				Bill { bought_wh: position.bought_wh, sold_wh: position.sold_wh, measured, flow };
-			Bills::<T>::insert((zone, slot), position.account, bill);
-			job.next = job.next.saturating_add(1);
+		let overflow = ArithmeticError::Overflow;
+		let mut answers = participants.iter().zip(flows);
+		for (page, mut bills) in pages.zip(bills) {
+			for ((_, bill), (participant, flow)) in bills.iter_mut().zip(answers.by_ref()) {
+				Self::check_flow(&terms, &context, participant, &flow)?;
+				job.sums.add(&flow).ok_or(overflow)?;
+				let promise = &participant.promise;
+				let promised = i128::try_from(promise.receivable)
+					.ok()
+					.zip(i128::try_from(promise.payable).ok())
+					.and_then(|(receivable, payable)| receivable.checked_sub(payable))
+					.and_then(|promised| promised.checked_add(job.sums.promised));
+				job.sums.promised = promised.ok_or(overflow)?;
+				bill.flow = flow;
+			}
+			Bills::<T>::insert((zone, slot), page, bills);
 		}
 		Ok(())
-	}
-
-	/// What all meters of an account in a zone measured; the worst quality of them.
-	fn measured(zone: ZoneId, slot: Slot, account: &T::AccountId) -> Measured {
-		T::Meters::meters_of(account, zone)
-			.into_iter()
-			.map(|meter| T::Metering::measured(zone, slot, meter))
-			.fold(Measured { import_wh: 0, export_wh: 0, quality: Quality::Valid }, |sum, one| {
-				Measured {
-					import_wh: sum.import_wh.saturating_add(one.import_wh),
-					export_wh: sum.export_wh.saturating_add(one.export_wh),
-					quality: sum.quality.max(one.quality),
-				}
-			})
 	}
 
 	/// What no contract may do to one participant.
 	fn check_flow(
 		terms: &MarketTerms,
-		price: u64,
-		position: &Position<T::AccountId>,
+		context: &PolicyContext,
+		question: &PolicyQuestion,
 		flow: &CashFlow,
 	) -> Result<(), Stop> {
-		use energy_market_core::{cost_rounded_down, cost_rounded_up};
-		let overpays = Stop(HaltReason::PolicyOverpaysParticipant);
-		let most_energy = cost_rounded_down(position.sold_wh, price);
-		let most_imbalance = cost_rounded_up(position.bought_wh, terms.surplus_price);
+		let promise = &question.promise;
+		let dearest = match terms.imbalance_pricing {
+			ImbalancePricing::Dual => terms.surplus_price,
+			ImbalancePricing::Single => terms.surplus_price.max(terms.shortage_price),
+		};
+		let most_imbalance =
+			cost_rounded_up(promise.bought_wh, dearest.max(context.clearing_price));
 		let exceeds = |received: i128, most: u128| {
 			u128::try_from(received).is_ok_and(|received| received > most)
 		};
-		if exceeds(flow.energy, most_energy) || exceeds(flow.imbalance, most_imbalance) {
-			return Err(overpays);
+		if exceeds(flow.energy, promise.receivable) || exceeds(flow.imbalance, most_imbalance) {
+			return Err(Stop(HaltReason::PolicyOverpaysParticipant));
 		}
 		let is_at_most = |flow: i128, most: u128| flow >= 0 || flow.unsigned_abs() <= most;
-		let owes = (
-			cost_rounded_up(position.bought_wh, price),
-			cost_rounded_up(position.sold_wh, terms.shortage_price),
-			cost_rounded_up(position.bought_wh, terms.grid_fee),
-		);
-		let is_owed = is_at_most(flow.energy, owes.0)
-			&& is_at_most(flow.imbalance, owes.1)
-			&& flow.grid_fee <= owes.2;
-		let is_held = flow.net().is_some_and(|net| is_at_most(net, position.held));
+		// What is undone and what is short are rounded up one by one.
+		let most_shortage =
+			cost_rounded_up(promise.sold_wh, terms.shortage_price).saturating_add(1);
+		let is_owed = is_at_most(flow.energy, promise.payable)
+			&& is_at_most(flow.imbalance, most_shortage)
+			&& flow.grid_fee <= terms.grid_fee_of(promise.bought_wh, promise.payable);
+		let is_held = flow.net().is_some_and(|net| is_at_most(net, question.held));
 		ensure!(is_owed && is_held, Stop(HaltReason::PolicyOverchargesParticipant));
 		Ok(())
 	}
 
 	/// What no contract may do to a slot as a whole.
-	fn check_sums(zone: ZoneId, job: &Job) -> Result<(), Stop> {
-		let roundings = -2i128.saturating_mul(i128::from(job.positions));
-		if !(roundings..=0).contains(&job.sums.energy) {
+	fn check_sums(zone: ZoneId, slot: Slot, job: &Job) -> Result<(), Stop> {
+		let roundings = i128::from(job.positions).saturating_mul(2);
+		let least = job.sums.promised.saturating_sub(roundings);
+		if !(least..=job.sums.promised).contains(&job.sums.energy) {
 			return Err(Stop(HaltReason::PolicyNotConserving));
 		}
-		let change = job.sums.imbalance_pot().ok_or(ArithmeticError::Overflow)?;
+		let change = Self::imbalance_pot(zone, slot, job)?;
 		let pot = T::Currency::balance(&Self::pot(zone, Pot::Imbalance));
 		if change < 0 && change.unsigned_abs() > pot {
 			return Err(Stop(HaltReason::ImbalancePotShort));
@@ -568,78 +673,47 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	fn bill_of(zone: ZoneId, slot: Slot, index: u32) -> Result<(T::AccountId, Bill, i128), Stop> {
-		let inconsistent = || Stop(HaltReason::BooksInconsistent);
-		let account = T::Market::position(zone, slot, index).ok_or_else(inconsistent)?.account;
-		let bill = Bills::<T>::get((zone, slot), &account).ok_or_else(inconsistent)?;
-		let net = bill.flow.net().ok_or(ArithmeticError::Overflow)?;
-		Ok((account, bill, net))
+	/// What the imbalance pot receives; negative: pays.
+	fn imbalance_pot(zone: ZoneId, slot: Slot, job: &Job) -> Result<i128, Stop> {
+		let owed = T::Market::owed_to_other_zones(zone, slot);
+		Ok(job.sums.imbalance_pot(owed).ok_or(ArithmeticError::Overflow)?)
 	}
 
-	/// Those who pay, pay into the escrow.
-	fn collect(
-		zone: ZoneId,
-		slot: Slot,
-		job: &mut Job,
-		page: core::ops::Range<u32>,
-	) -> Result<(), Stop> {
-		let escrow = Self::pot(zone, Pot::Escrow);
-		for index in page {
-			let (_, _, net) = Self::bill_of(zone, slot, index)?;
-			if net < 0 {
-				let amount = net.unsigned_abs();
-				T::Market::collect(zone, slot, index, amount, &escrow)?;
-				job.sums.collected =
-					job.sums.collected.checked_add(amount).ok_or(ArithmeticError::Overflow)?;
-			}
-			job.next = job.next.saturating_add(1);
-		}
-		Ok(())
-	}
-
-	/// The fee pot and the imbalance pot receive or pay their part.
-	fn settle_pots(zone: ZoneId, job: &Job) -> Result<(), Stop> {
-		let escrow = Self::pot(zone, Pot::Escrow);
-		let imbalance = Self::pot(zone, Pot::Imbalance);
-		let change = job.sums.imbalance_pot().ok_or(ArithmeticError::Overflow)?;
+	/// The imbalance pot pays its part, if it has to.
+	fn pay_from_pot(zone: ZoneId, slot: Slot, job: &Job) -> Result<(), Stop> {
+		let change = Self::imbalance_pot(zone, slot, job)?;
 		if change < 0 {
-			Self::transfer(&imbalance, &escrow, change.unsigned_abs())?;
-		}
-		Self::transfer(&escrow, &Self::pot(zone, Pot::Fees), job.sums.grid_fees)?;
-		if change > 0 {
-			Self::transfer(&escrow, &imbalance, change.unsigned_abs())?;
+			T::Market::pay_in(&Self::pot(zone, Pot::Imbalance), change.unsigned_abs())?;
 		}
 		Ok(())
 	}
 
-	/// Those who receive are paid; everyone's remaining money is free; the positions are
-	/// forgotten.
-	fn pay(
-		zone: ZoneId,
-		slot: Slot,
-		job: &mut Job,
-		page: core::ops::Range<u32>,
-	) -> Result<(), Stop> {
-		let escrow = Self::pot(zone, Pot::Escrow);
-		for index in page {
-			let (account, bill, net) = Self::bill_of(zone, slot, index)?;
-			if net > 0 {
-				let amount = net.unsigned_abs();
-				Self::transfer(&escrow, &account, amount)?;
-				job.sums.paid =
-					job.sums.paid.checked_add(amount).ok_or(ArithmeticError::Overflow)?;
-			}
-			T::Market::release(zone, slot, index)?;
+	/// Every bill of the next page is paid; what is no longer committed is free; the positions are
+	/// forgotten. Says for how many money left the market.
+	fn pay(zone: ZoneId, slot: Slot, job: &mut Job) -> Result<u32, Stop> {
+		let overflow = ArithmeticError::Overflow;
+		let bills = Bills::<T>::get((zone, slot), job.next);
+		let mut nets = Vec::with_capacity(bills.len());
+		for (account, bill) in bills {
+			let net = bill.flow.net().ok_or(overflow)?;
+			let sum = if net < 0 { &mut job.sums.collected } else { &mut job.sums.paid };
+			*sum = sum.checked_add(net.unsigned_abs()).ok_or(overflow)?;
+			nets.push(net);
 			Self::deposit_event(Event::Billed { zone, slot, account, bill });
-			job.next = job.next.saturating_add(1);
 		}
-		Ok(())
+		Ok(T::Market::finish(zone, slot, job.next, &nets)?)
 	}
 
+	/// The pots receive their part, and the slot is settled.
 	fn finish(zone: ZoneId, slot: Slot, job: &Job) -> Result<(), Stop> {
 		let Sums { collected, paid, grid_fees, .. } = job.sums;
-		let imbalance = job.sums.imbalance_pot().ok_or(ArithmeticError::Overflow)?;
+		let imbalance = Self::imbalance_pot(zone, slot, job)?;
+		T::Market::pay_out(&Self::pot(zone, Pot::Fees), grid_fees)?;
+		if imbalance > 0 {
+			T::Market::pay_out(&Self::pot(zone, Pot::Imbalance), imbalance.unsigned_abs())?;
+		}
 		T::Market::settled(zone, slot);
+		Deviations::<T>::insert((zone, slot), job.deviations);
 		let (first, end) = RetiredRange::<T>::get();
 		Retired::<T>::insert(end, (zone, slot));
 		RetiredRange::<T>::put((first, end.saturating_add(1)));
@@ -662,18 +736,19 @@ impl<T: Config> Pallet<T> {
 		// Where the deletion of a slot's bills stopped: within a block, deleted keys are seen again.
 		let mut cursor: Option<Vec<u8>> = None;
 		while first < end {
-			if meter.try_consume(T::WeightInfo::forget_bills(BILLS_PER_STEP)).is_err() {
+			if meter.try_consume(T::WeightInfo::forget_bills(PAGES_PER_STEP)).is_err() {
 				break;
 			}
 			if let Some((zone, slot)) = Retired::<T>::get(first) {
 				if slot.0.saturating_add(T::RetentionSlots::get()) >= now.0 {
 					break;
 				}
-				cursor = Bills::<T>::clear_prefix((zone, slot), BILLS_PER_STEP, cursor.as_deref())
+				cursor = Bills::<T>::clear_prefix((zone, slot), PAGES_PER_STEP, cursor.as_deref())
 					.maybe_cursor;
 				if cursor.is_some() {
 					continue;
 				}
+				Deviations::<T>::remove((zone, slot));
 			}
 			Retired::<T>::remove(first);
 			first = first.saturating_add(1);
@@ -685,10 +760,14 @@ impl<T: Config> Pallet<T> {
 
 	/// The bill of a settled slot; `None` before it is final.
 	pub fn bill(zone: ZoneId, slot: Slot, account: &T::AccountId) -> Option<Bill> {
-		if Jobs::<T>::contains_key((zone, slot)) {
-			return None;
-		}
-		Bills::<T>::get((zone, slot), account)
+		Deviations::<T>::contains_key((zone, slot))
+			.then(|| {
+				// Off chain only: as many pages as the slot has.
+				Bills::<T>::iter_prefix_values((zone, slot))
+					.flatten()
+					.find_map(|(whose, bill)| (whose == *account).then_some(bill))
+			})
+			.flatten()
 	}
 }
 
@@ -696,6 +775,17 @@ impl<T: Config> OnCleared for Pallet<T> {
 	fn on_cleared(zone: ZoneId, slot: Slot, positions: u32) -> DispatchResult {
 		Pending::<T>::try_append((zone, slot)).map_err(|()| Error::<T>::TooManyPending)?;
 		Jobs::<T>::insert((zone, slot), Job::new(positions));
+		Ok(())
+	}
+
+	fn on_annulled(zone: ZoneId, slot: Slot) -> DispatchResult {
+		let job = Jobs::<T>::take((zone, slot));
+		ensure!(job.is_none_or(|job| job.pass != Pass::Pay), Error::<T>::AlreadyPaying);
+		Pending::<T>::mutate(|pending| pending.retain(|waiting| *waiting != (zone, slot)));
+		// Bills without money, from passes that were made: forgotten with the settled ones.
+		let (first, end) = RetiredRange::<T>::get();
+		Retired::<T>::insert(end, (zone, slot));
+		RetiredRange::<T>::put((first, end.saturating_add(1)));
 		Ok(())
 	}
 }
@@ -706,29 +796,14 @@ impl<T: Config> Pallet<T> {
 	///
 	/// 1. Every pending slot has a job, and every job is pending.
 	/// 2. The cursor of a job is within its positions.
-	/// 3. Between two settlements of a zone its escrow is empty.
 	pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
 		let mut pending = Pending::<T>::get().into_inner();
 		let mut jobs: Vec<_> = Jobs::<T>::iter_keys().collect();
 		pending.sort();
 		jobs.sort();
 		ensure!(pending == jobs, "1: jobs differ from pending slots");
-		for ((zone, _), job) in Jobs::<T>::iter() {
-			ensure!(job.next <= job.positions, "2: cursor beyond the last position");
-			let moves = Jobs::<T>::iter().any(|((other, _), job)| {
-				other == zone && matches!(job.pass, Pass::Collect | Pass::Pay)
-			});
-			ensure!(
-				moves || T::Currency::total_balance(&Self::pot(zone, Pot::Escrow)) == 0,
-				"3: money was left in the escrow"
-			);
-		}
-		for zone in Retired::<T>::iter_values().map(|(zone, _)| zone) {
-			let moves = Jobs::<T>::iter_keys().any(|(other, _)| other == zone);
-			ensure!(
-				moves || T::Currency::total_balance(&Self::pot(zone, Pot::Escrow)) == 0,
-				"3: money was left in the escrow"
-			);
+		for (_, job) in Jobs::<T>::iter() {
+			ensure!(job.next <= job.page_count(), "2: cursor beyond the last page");
 		}
 		Ok(())
 	}

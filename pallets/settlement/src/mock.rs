@@ -3,11 +3,11 @@
 
 use crate as pallet_settlement;
 use crate::{Pallet, Pot};
-use energy_market_core::{cost_rounded_down, cost_rounded_up, delivery, Delivery};
+use energy_market_core::imbalance;
 use energy_primitives::{
-	Balance, CashFlow, MarketTerms, Measured, Meter, MeterId, MeterIndex, MeteredEnergy,
-	MeteringStatus, Meters, Participants, PolicyError, PolicyQuestion, Quality, Role,
-	SettlementPolicy, Side, Slot, ZoneId, SETTLEMENT_ASSET,
+	Balance, CashFlow, ImbalancePricing, MarketTerms, Measured, Meter, MeterId, MeterIndex,
+	MeteredEnergy, MeteringStatus, Meters, Participants, PolicyAnswer, PolicyContext, PolicyError,
+	PolicyQuestion, Quality, Role, SettlementPolicy, Side, Slot, ZoneId, SETTLEMENT_ASSET,
 };
 use frame_support::{
 	assert_ok, derive_impl, parameter_types,
@@ -29,7 +29,7 @@ pub const NOW: u64 = 6_000;
 pub const SLOT: Slot = Slot(101);
 pub const MONEY: Balance = 1_000_000_000;
 pub const POT: Balance = 500_000_000;
-pub const PAGE: u32 = 3;
+pub const ALL_MONEY: Balance = 80 * MONEY + POT;
 
 #[frame_support::runtime]
 mod runtime {
@@ -52,8 +52,6 @@ mod runtime {
 	pub type Balances = pallet_balances;
 	#[runtime::pallet_index(2)]
 	pub type Assets = pallet_assets;
-	#[runtime::pallet_index(3)]
-	pub type AssetsHolder = pallet_assets_holder;
 	#[runtime::pallet_index(4)]
 	pub type EnergyMarket = pallet_energy_market;
 	#[runtime::pallet_index(5)]
@@ -83,12 +81,6 @@ impl pallet_assets::Config for Test {
 	type Currency = Balances;
 	type CreateOrigin = AsEnsureOriginWithArg<EnsureSigned<AccountId>>;
 	type ForceOrigin = EnsureRoot<AccountId>;
-	type Holder = AssetsHolder;
-}
-
-impl pallet_assets_holder::Config for Test {
-	type RuntimeHoldReason = RuntimeHoldReason;
-	type RuntimeEvent = RuntimeEvent;
 }
 
 /// How the policy contract behaves.
@@ -108,6 +100,7 @@ pub enum Behaviour {
 
 parameter_types! {
 	pub const SettlementAsset: u32 = SETTLEMENT_ASSET;
+	pub const MarketPalletId: PalletId = PalletId(*b"en/markt");
 	pub const TestPalletId: PalletId = PalletId(*b"en/setlm");
 	pub const TestPolicyWeight: Weight = Weight::from_parts(1_000_000_000, 10_000);
 	pub static NowSeconds: u64 = NOW;
@@ -183,61 +176,64 @@ impl MeteredEnergy for TestMetering {
 			Readings::get().get(&(meter.0 as u8)).copied().unwrap_or((0, 0, Quality::Estimated));
 		Measured { import_wh, export_wh, quality }
 	}
+	fn measured_all(zone: ZoneId, slot: Slot, meters: &[MeterIndex]) -> (Vec<Measured>, u32) {
+		(meters.iter().map(|meter| Self::measured(zone, slot, *meter)).collect(), 1)
+	}
 }
 
 /// What the contract `p2p-settlement` answers, from the arithmetic of the core.
-pub fn honest_flow(price: u64, terms: &MarketTerms, question: &PolicyQuestion) -> CashFlow {
-	let PolicyQuestion { bought_wh, sold_wh, import_wh, export_wh } = *question;
+pub fn honest_flow(
+	terms: &MarketTerms,
+	context: &PolicyContext,
+	question: &PolicyQuestion,
+) -> CashFlow {
+	let PolicyQuestion { promise, import_wh, export_wh, held } = *question;
 	let signed = |amount: u128| i128::try_from(amount).unwrap();
-	CashFlow {
-		energy: signed(cost_rounded_down(sold_wh, price))
-			- signed(cost_rounded_up(bought_wh, price)),
-		imbalance: match delivery(bought_wh, sold_wh, import_wh, export_wh) {
-			Delivery::Balanced => 0,
-			Delivery::Bought { untaken, .. } => {
-				signed(cost_rounded_down(untaken, terms.surplus_price))
-			}
-			Delivery::Sold { short, .. } => -signed(cost_rounded_up(short, terms.shortage_price)),
-		},
-		grid_fee: cost_rounded_up(bought_wh, terms.grid_fee),
-	}
+	let energy = signed(promise.receivable) - signed(promise.payable);
+	let grid_fee = terms.grid_fee_of(promise.bought_wh, promise.payable);
+	let owed = imbalance(&terms.imbalance_terms(context), &promise, import_wh, export_wh).unwrap();
+	let most = signed(held) + energy - signed(grid_fee);
+	CashFlow { energy, imbalance: owed.max(-most.max(0)), grid_fee }
 }
 
 pub struct TestPolicy;
 impl SettlementPolicy for TestPolicy {
 	fn cash_flows(
 		_: H160,
-		price: u64,
 		terms: &MarketTerms,
+		context: &PolicyContext,
 		page: &[PolicyQuestion],
-	) -> Result<Vec<CashFlow>, PolicyError> {
+	) -> PolicyAnswer {
 		PolicyCalls::mutate(|calls| calls.push(page.len()));
+		let consumed = TestPolicyWeight::get();
 		let mut flows: Vec<_> =
-			page.iter().map(|question| honest_flow(price, terms, question)).collect();
+			page.iter().map(|question| honest_flow(terms, context, question)).collect();
 		match Policy::get() {
 			Behaviour::Honest => {}
-			Behaviour::Fails => return Err(PolicyError::Failed),
-			Behaviour::Unreadable => return Err(PolicyError::Unreadable),
+			Behaviour::Fails => return PolicyAnswer { flows: Err(PolicyError::Failed), consumed },
+			Behaviour::Unreadable => {
+				return PolicyAnswer { flows: Err(PolicyError::Unreadable), consumed }
+			}
 			Behaviour::OneFlowTooFew => drop(flows.pop()),
 			Behaviour::AddsEnergy(amount) => {
-				let seller = page.iter().position(|question| question.sold_wh > 0);
+				let seller = page.iter().position(|question| question.promise.sold_wh > 0);
 				seller.into_iter().for_each(|seller| flows[seller].energy += amount)
 			}
 			Behaviour::AddsImbalance(amount) => page
 				.iter()
 				.zip(&mut flows)
-				.filter(|(question, _)| question.bought_wh > 0)
+				.filter(|(question, _)| question.promise.bought_wh > 0)
 				.for_each(|(_, flow)| flow.imbalance += amount),
 			Behaviour::AddsFee(amount) => flows.iter_mut().for_each(|flow| flow.grid_fee += amount),
 		}
-		Ok(flows)
+		PolicyAnswer { flows: Ok(flows), consumed }
 	}
 }
 
 impl pallet_energy_market::Config for Test {
-	type RuntimeHoldReason = RuntimeHoldReason;
-	type Currency = ItemOf<AssetsHolder, SettlementAsset, AccountId>;
+	type Currency = ItemOf<Assets, SettlementAsset, AccountId>;
 	type Participants = TestParticipants;
+	type Communities = ();
 	type OnCleared = Settlement;
 	type Time = TestTime;
 	type GovernanceOrigin = EnsureRoot<AccountId>;
@@ -246,6 +242,12 @@ impl pallet_energy_market::Config for Test {
 	type MaxSlotsAhead = ConstU32<10>;
 	type MaxOpenBooks = ConstU32<8>;
 	type RetentionSlots = ConstU32<5>;
+	type MaxBatch = ConstU32<8>;
+	type MaxSpecialOrders = ConstU32<8>;
+	type MaxStandingOrders = ConstU32<8>;
+	type MaxStandingOrdersPerAccount = ConstU32<8>;
+	type MaxOffersPerAccount = ConstU32<8>;
+	type PalletId = MarketPalletId;
 	type WeightInfo = pallet_energy_market::weights::ReckonedWeight<Test>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = TestBenchmarkHelper;
@@ -260,7 +262,9 @@ impl pallet_settlement::Config for Test {
 	type Policy = TestPolicy;
 	type Clock = EnergyMarket;
 	type PolicyWeight = TestPolicyWeight;
-	type PageSize = ConstU32<PAGE>;
+	type PagesPerQuestion = ConstU32<1>;
+	type MaxMetersPerOwner = ConstU32<2>;
+	type EstimateLookback = ConstU32<1>;
 	type MaxPending = ConstU32<2>;
 	type RetentionSlots = ConstU32<5>;
 	type PalletId = TestPalletId;
@@ -310,6 +314,11 @@ impl crate::BenchmarkHelper<AccountId> for TestBenchmarkHelper {
 	}
 }
 
+/// The accounts that have money.
+pub fn homes() -> impl Iterator<Item = u8> {
+	(1..=30).chain(100..150)
+}
+
 pub fn account(number: u8) -> AccountId {
 	AccountId::new([number; 32])
 }
@@ -323,6 +332,10 @@ pub fn terms() -> MarketTerms {
 		tick_count: 46,
 		max_order_wh: 1_000_000,
 		grid_fee: 3_001,
+		grid_fee_ppm: 0,
+		bond_ppm: 1_000_000,
+		tolerance_ppm: 0,
+		imbalance_pricing: ImbalancePricing::Dual,
 		shortage_price: 600_000,
 		surplus_price: 20_001,
 		policy: Some(H160::repeat_byte(7)),
@@ -342,7 +355,7 @@ pub fn chain() -> sp_io::TestExternalities {
 	let pot = Pallet::<Test>::pot(ZONE, Pot::Imbalance);
 	pallet_assets::GenesisConfig::<Test> {
 		assets: vec![(SETTLEMENT_ASSET, account(99), true, 1)],
-		accounts: (1..=30)
+		accounts: homes()
 			.map(|number| (SETTLEMENT_ASSET, account(number), MONEY))
 			.chain([(SETTLEMENT_ASSET, pot, POT)])
 			.collect(),
@@ -369,23 +382,19 @@ pub fn run(test: impl FnOnce()) {
 		Pallet::<Test>::do_try_state().expect("the invariants of settlement hold");
 		pallet_energy_market::Pallet::<Test>::do_try_state()
 			.expect("the invariants of the market hold");
-		assert_eq!(all_money(), 30 * MONEY + POT, "no money appears or vanishes");
+		assert_eq!(all_money(), ALL_MONEY, "no money appears or vanishes");
 	});
 }
 
-/// Free and held money of all accounts and pots.
+/// The money of all accounts and pots, and of the market.
 pub fn all_money() -> Balance {
 	use frame_support::traits::fungible::Inspect;
 	let pots = [Pot::Escrow, Pot::Fees, Pot::Imbalance].map(|pot| Pallet::<Test>::pot(ZONE, pot));
-	(1..=30)
+	homes()
 		.map(account)
 		.chain(pots)
-		.chain([account(61)])
-		.map(|who| {
-			ItemOf::<Assets, SettlementAsset, AccountId>::balance(&who) +
-				<ItemOf<AssetsHolder, SettlementAsset, AccountId> as
-					frame_support::traits::fungible::InspectHold<_>>::total_balance_on_hold(&who)
-		})
+		.chain([account(61), EnergyMarket::clearing_house()])
+		.map(|who| ItemOf::<Assets, SettlementAsset, AccountId>::balance(&who))
 		.sum()
 }
 

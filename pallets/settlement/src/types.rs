@@ -1,13 +1,14 @@
 //! What the pallet stores.
 
 use codec::{Decode, Encode, MaxEncodedLen};
-use energy_primitives::{Balance, CashFlow};
+use energy_market_core::{Deviation, Deviations};
+use energy_primitives::{Balance, CashFlow, SlotDeviations, POSITIONS_PER_PAGE};
 use scale_info::TypeInfo;
 
 /// The pots of a zone. The index of each is part of its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Pot {
-	/// Money on its way from those who pay to those who receive.
+	/// Not used any more; keeps the accounts of the others where they are.
 	Escrow,
 	/// What the grid is paid.
 	Fees,
@@ -20,11 +21,11 @@ pub enum Pot {
 pub enum Pass {
 	/// The meters are not known yet.
 	Wait,
+	/// What was measured is put beside what was promised.
+	Measure,
 	/// The policy contract is asked.
 	Ask,
-	/// Those who pay, pay.
-	Collect,
-	/// Those who receive are paid.
+	/// The bills are paid.
 	Pay,
 }
 
@@ -37,6 +38,8 @@ pub struct Sums {
 	pub imbalance: i128,
 	/// Paid to the grid.
 	pub grid_fees: Balance,
+	/// To be received for energy at the agreed prices, less what is to be paid.
+	pub promised: i128,
 	/// Taken from those who pay.
 	pub collected: Balance,
 	/// Given to those who receive.
@@ -53,9 +56,9 @@ impl Sums {
 	}
 
 	/// What the imbalance pot receives: the other side of all imbalance flows, and the roundings
-	/// of the energy flows.
-	pub fn imbalance_pot(&self) -> Option<i128> {
-		self.energy.checked_add(self.imbalance)?.checked_neg()
+	/// of the energy flows, without what other zones are owed.
+	pub fn imbalance_pot(&self, owed_to_other_zones: i128) -> Option<i128> {
+		self.energy.checked_add(self.imbalance)?.checked_add(owed_to_other_zones)?.checked_neg()
 	}
 }
 
@@ -66,31 +69,59 @@ pub struct Job {
 	pub positions: u32,
 	/// The pass that is being made.
 	pub pass: Pass,
-	/// The position that is next in the pass.
+	/// The page of positions that is next in the pass.
 	pub next: u32,
 	/// The sums so far.
 	pub sums: Sums,
+	/// The deviations so far; complete once all positions are measured.
+	pub deviations: SlotDeviations,
 }
 
 impl Job {
 	/// A slot that has just been cleared.
 	pub fn new(positions: u32) -> Self {
-		Self { positions, pass: Pass::Wait, next: 0, sums: Sums::default() }
+		Self {
+			positions,
+			pass: Pass::Wait,
+			next: 0,
+			sums: Sums::default(),
+			deviations: SlotDeviations::default(),
+		}
 	}
 
-	/// Starts a pass with the first position.
+	/// Starts a pass with the first page.
 	pub fn start(&mut self, pass: Pass) {
 		self.pass = pass;
 		self.next = 0;
 	}
 
-	/// The positions that are next.
-	pub fn page(&self, size: u32) -> core::ops::Range<u32> {
-		self.next..self.next.saturating_add(size).min(self.positions)
+	/// Adds a participant's deviation to those of the slot.
+	pub fn add_deviation(&mut self, deviation: Deviation) {
+		let SlotDeviations { shortage_wh, surplus_wh } = self.deviations;
+		let mut sums = Deviations { shortage_wh, surplus_wh };
+		sums.add(deviation);
+		self.deviations =
+			SlotDeviations { shortage_wh: sums.shortage_wh, surplus_wh: sums.surplus_wh };
+	}
+
+	/// The next pages, at most `most`.
+	pub fn pages(&self, most: u32) -> core::ops::Range<u32> {
+		self.next..self.next.saturating_add(most).min(self.page_count())
+	}
+
+	/// The positions on some pages.
+	pub fn positions_on(&self, pages: &core::ops::Range<u32>) -> u32 {
+		let end = pages.end.saturating_mul(POSITIONS_PER_PAGE).min(self.positions);
+		end.saturating_sub(pages.start.saturating_mul(POSITIONS_PER_PAGE))
+	}
+
+	/// How many pages the positions fill.
+	pub fn page_count(&self) -> u32 {
+		self.positions.div_ceil(POSITIONS_PER_PAGE)
 	}
 
 	/// Whether the pass is through.
 	pub fn is_at_end(&self) -> bool {
-		self.next >= self.positions
+		self.next >= self.page_count()
 	}
 }

@@ -14,20 +14,20 @@ pub trait WeightInfo {
 	fn work_base() -> Weight;
 	/// Seeing whether there is something to do for a slot, and writing the job back.
 	fn look_at_job() -> Weight;
-	/// Reading positions and meters, and checking and writing the answers.
+	/// Putting meters beside a page of positions, for `n` meters; without [`WeightInfo::read_lines`].
+	fn measure(n: u32) -> Weight;
+	/// Reading `n` pages of meters' lines.
+	fn read_lines(n: u32) -> Weight;
+	/// Reading `n` positions, and checking and writing the answers; without the contract's call.
 	fn ask(n: u32) -> Weight;
-	/// Taking money from those who pay.
-	fn collect(n: u32) -> Weight;
-	/// Giving money to those who receive, and releasing what is held.
+	/// Paying `n` bills; without [`WeightInfo::return_money`].
 	fn pay(n: u32) -> Weight;
-	/// Forgetting bills.
+	/// Giving money back to a participant's own account.
+	fn return_money() -> Weight;
+	/// Forgetting `n` pages of bills.
 	fn forget_bills(n: u32) -> Weight;
 }
 
-/// The most meters of one owner.
-const METERS: u64 = 16;
-/// The slots in which a meter's line is looked for: its own, and four earlier ones for an estimate.
-const SLOTS: u64 = 5;
 /// A page of 256 lines in a proof.
 const PAGE_BYTES: u64 = 9_000;
 
@@ -49,19 +49,22 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 	fn look_at_job() -> Weight {
 		step::<T>(20, 6, 3)
 	}
-	fn ask(n: u32) -> Weight {
-		// Where every meter's line is missing, each of the earlier slots is looked at too.
-		let pages = METERS.saturating_mul(SLOTS);
-		let position = step::<T>(10, 3, 1)
-			.saturating_add(step::<T>(20, 1, 0).saturating_mul(pages))
-			.saturating_add(Weight::from_parts(0, pages.saturating_mul(PAGE_BYTES)));
-		step::<T>(20, 4, 0).saturating_add(position.saturating_mul(n.into()))
+	fn measure(n: u32) -> Weight {
+		step::<T>(40, 3, 1).saturating_add(step::<T>(15, 1, 0).saturating_mul(n.into()))
 	}
-	fn collect(n: u32) -> Weight {
-		step::<T>(60, 6, 6).saturating_add(step::<T>(60, 6, 4).saturating_mul(n.into()))
+	fn read_lines(n: u32) -> Weight {
+		step::<T>(20, 1, 0)
+			.saturating_add(Weight::from_parts(0, PAGE_BYTES))
+			.saturating_mul(n.into())
+	}
+	fn ask(n: u32) -> Weight {
+		step::<T>(100, 14, 7).saturating_add(step::<T>(15, 0, 0).saturating_mul(n.into()))
 	}
 	fn pay(n: u32) -> Weight {
-		step::<T>(20, 4, 4).saturating_add(step::<T>(90, 8, 7).saturating_mul(n.into()))
+		step::<T>(200, 12, 12).saturating_add(step::<T>(30, 2, 2).saturating_mul(n.into()))
+	}
+	fn return_money() -> Weight {
+		step::<T>(60, 4, 4)
 	}
 	fn forget_bills(n: u32) -> Weight {
 		step::<T>(10, 2, 2).saturating_add(step::<T>(5, 1, 1).saturating_mul(n.into()))

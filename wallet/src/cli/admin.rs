@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use codec::Decode;
-use energy_primitives::{Balance, MarketTerms, MeterId, Role, Roles};
-use serde_json::{json, Value};
+use energy_market_core::MILLION;
+use energy_primitives::{Balance, ImbalancePricing, MarketTerms, MeterId, Role, Roles};
+use serde_json::{json, Map, Value};
 use sp_core::H256;
 use sp_crypto_hashing::blake2_256;
 use subxt_signer::sr25519::Keypair;
@@ -207,6 +208,10 @@ fn prepare(command: AdminCommand) -> Result<Prepared, Failure> {
 		AdminCommand::Halt { zone } => {
 			Plan::new(calls::halt(zone), format!("the market of zone {zone} is halted"))
 		}
+		AdminCommand::Annul { zone, slot } => Plan::new(
+			calls::annul(zone, slot),
+			format!("slot {slot} of zone {zone} is called off: everyone gets everything back"),
+		),
 		AdminCommand::SetOracles { zone, mut members, threshold } => {
 			let named = members.len();
 			members.sort();
@@ -269,7 +274,7 @@ fn commitment(args: &IdentityArgs) -> Result<(H256, Option<H256>), Failure> {
 }
 
 fn read_terms(path: &Path) -> Result<MarketTerms, Failure> {
-	let terms: MarketTerms = serde_json::from_slice(&read(path)?).map_err(|error| {
+	let terms = parse_terms(&read(path)?).map_err(|error| {
 		Failure::with_help(
 			format!("{} does not hold the terms of a market: {error}", path.display()),
 			"`admin set-terms --help` names the fields",
@@ -278,7 +283,27 @@ fn read_terms(path: &Path) -> Result<MarketTerms, Failure> {
 	if terms.tick_size == 0 || terms.tick_count == 0 {
 		return Err(Failure::new("a market has at least one price and a step above zero"));
 	}
+	let parts = [terms.bond_ppm, terms.grid_fee_ppm, terms.tolerance_ppm];
+	if terms.bond_ppm == 0 || parts.into_iter().any(|part| part > MILLION) {
+		return Err(Failure::new(
+			"bondPpm is from 1 to 1000000, gridFeePpm and tolerancePpm from 0 to 1000000",
+		));
+	}
 	Ok(terms)
+}
+
+/// Reads terms; what may be left out is what it was before there was a choice.
+fn parse_terms(json: &[u8]) -> Result<MarketTerms, serde_json::Error> {
+	let mut fields: Map<String, Value> = serde_json::from_slice(json)?;
+	for (name, default) in [
+		("gridFeePpm", json!(0)),
+		("bondPpm", json!(MILLION)),
+		("tolerancePpm", json!(0)),
+		("imbalancePricing", json!(ImbalancePricing::Dual)),
+	] {
+		fields.entry(name).or_insert(default);
+	}
+	serde_json::from_value(fields.into())
 }
 
 fn read_program(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -408,6 +433,50 @@ mod tests {
 		assert!(line(&format!("{ALICE},{BOB}"), 3).is_err());
 		assert!(line(&format!("{ALICE},{BOB}"), 0).is_err());
 		assert!(line(&format!("{ALICE},{ALICE}"), 1).is_err());
+	}
+
+	#[test]
+	fn annulment_names_zone_and_slot() {
+		let call = call("annul --zone 7 --slot 29925643");
+		assert_eq!((call.pallet, call.name), ("EnergyMarket", "annul"));
+		assert_eq!(call.args, [7u32.to_le_bytes(), 29_925_643u32.to_le_bytes()].concat());
+	}
+
+	const TERMS: &str = r#""gateClosureSeconds": 10, "priceFloor": 50000, "tickSize": 1000,
+		"tickCount": 551, "maxOrderWh": 1000000, "gridFee": 30000, "shortagePrice": 600000,
+		"surplusPrice": 40000, "policy": null"#;
+
+	fn terms(more: &str) -> Result<MarketTerms, Failure> {
+		let folder = tempfile::tempdir().expect("is made");
+		let path = folder.path().join("terms.json");
+		fs::write(&path, format!("{{{TERMS}{more}}}")).expect("is written");
+		read_terms(&path)
+	}
+
+	#[test]
+	fn terms_have_defaults_for_what_may_be_left_out() {
+		let plain = terms("").expect("are terms");
+		assert_eq!((plain.grid_fee_ppm, plain.bond_ppm, plain.tolerance_ppm), (0, 1_000_000, 0));
+		assert_eq!(plain.imbalance_pricing, ImbalancePricing::Dual);
+		let other = terms(
+			r#", "gridFeePpm": 1, "bondPpm": 2, "tolerancePpm": 3, "imbalancePricing": "single""#,
+		)
+		.expect("are terms");
+		assert_eq!((other.grid_fee_ppm, other.bond_ppm, other.tolerance_ppm), (1, 2, 3));
+		assert_eq!(other.imbalance_pricing, ImbalancePricing::Single);
+	}
+
+	#[test]
+	fn terms_are_refused_when_a_part_is_more_than_the_whole() {
+		for more in [
+			r#", "bondPpm": 0"#,
+			r#", "bondPpm": 1000001"#,
+			r#", "gridFeePpm": 1000001"#,
+			r#", "tolerancePpm": 1000001"#,
+			r#", "imbalancePricing": "triple""#,
+		] {
+			assert!(terms(more).is_err(), "{more}");
+		}
 	}
 
 	#[test]

@@ -1,7 +1,9 @@
 //! `bill`.
 
-use energy_primitives::{api::Clock, AccountId, Bill, Meter, MeterId, MeterIndex, Slot, ZoneId};
-use serde_json::json;
+use energy_primitives::{
+	api::Clock, AccountId, Agreed, Bill, Meter, MeterId, MeterIndex, Slot, SlotState, ZoneId,
+};
+use serde_json::{json, Value};
 
 use super::{
 	args::BillArgs,
@@ -35,11 +37,14 @@ pub async fn run(context: &Context, args: BillArgs) -> Result<Report, Failure> {
 	})?;
 
 	let mut words = format!("Bill of {}\n\n", address::format(&account));
-	words.push_str(&pairs(&[
+	let mut lines = vec![
 		("slot", format!("{slot}, {}", slot_times(&clock, slot))),
 		("zone", zone.to_string()),
 		("bought", format_energy(bill.bought_wh)),
 		("sold", format_energy(bill.sold_wh)),
+	];
+	lines.extend(agreed_pairs(&bill.agreed));
+	lines.extend([
 		("measured in", format_energy(bill.measured.import_wh)),
 		("measured out", format_energy(bill.measured.export_wh)),
 		("quality", quality_word(bill.measured.quality).into()),
@@ -47,13 +52,15 @@ pub async fn run(context: &Context, args: BillArgs) -> Result<Report, Failure> {
 		("imbalance", format_signed_money(bill.flow.imbalance)),
 		("grid fee", grid_fee(&bill)),
 		("net", format!("{} ({})", format_signed_money(net), direction(net))),
-	]));
+	]);
+	words.push_str(&pairs(&lines));
 	let mut json = json!({
 		"account": address::format(&account),
 		"zone": zone,
 		"slot": slot,
 		"boughtWh": bill.bought_wh,
 		"soldWh": bill.sold_wh,
+		"agreed": agreed_json(&bill.agreed),
 		"measuredImportWh": bill.measured.import_wh,
 		"measuredExportWh": bill.measured.export_wh,
 		"quality": quality_word(bill.measured.quality),
@@ -66,10 +73,7 @@ pub async fn run(context: &Context, args: BillArgs) -> Result<Report, Failure> {
 		return Ok(Report::new(json, words));
 	}
 
-	let rules = client
-		.slot(zone, slot)
-		.await?
-		.and_then(|summary| Some(Rules::new(&summary.terms, summary.result?.price)));
+	let rules = client.slot(zone, slot).await?.as_ref().map(Rules::new);
 	let question = Question { zone, slot, slot_seconds: clock.slot_seconds, rules };
 	let verification =
 		verify_with(context, &client, &question, &bill, &account, &args.meter).await?;
@@ -79,6 +83,30 @@ pub async fn run(context: &Context, args: BillArgs) -> Result<Report, Failure> {
 	json["verified"] = passed.into();
 	json["steps"] = serde_json::to_value(&verification.steps).unwrap_or_default();
 	Ok(Report { json, text: words, status: if passed { 0 } else { UNVERIFIED } })
+}
+
+/// What was agreed with partners, where there is anything.
+fn agreed_pairs(agreed: &Agreed) -> Vec<(&'static str, String)> {
+	let mut lines = Vec::new();
+	if agreed.bought_wh > 0 {
+		let (energy, money) = (format_energy(agreed.bought_wh), format_money(agreed.payable));
+		lines.push(("agreed", format!("bought {energy} for {money}")));
+	}
+	if agreed.sold_wh > 0 {
+		let (energy, money) = (format_energy(agreed.sold_wh), format_money(agreed.receivable));
+		lines.push(("agreed", format!("sold {energy} for {money}")));
+	}
+	lines
+}
+
+/// What was agreed with partners, for programs.
+pub fn agreed_json(agreed: &Agreed) -> Value {
+	json!({
+		"boughtWh": agreed.bought_wh,
+		"soldWh": agreed.sold_wh,
+		"payable": format_money(agreed.payable),
+		"receivable": format_money(agreed.receivable),
+	})
 }
 
 fn grid_fee(bill: &Bill) -> String {
@@ -105,6 +133,10 @@ async fn no_bill(
 ) -> Result<Failure, Failure> {
 	let message = format!("there is no bill for slot {slot} of zone {zone}");
 	Ok(match client.slot(zone, slot).await? {
+		Some(summary) if summary.state == SlotState::Annulled => Failure::with_help(
+			message,
+			"the market of the slot was called off: everyone got everything back",
+		),
 		Some(summary) if summary.state.is_final() => {
 			Failure::with_help(message, "the slot is settled, and this account took no part in it")
 		}

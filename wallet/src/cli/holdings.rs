@@ -1,14 +1,16 @@
 //! What an account has in the market: `orders`, `positions`, `meters`.
 
-use energy_primitives::{api::Clock, AccountId, Position, Side, Slot, ZoneId};
+use energy_primitives::{api::Clock, AccountId, Position, Slot, ZoneId};
 use futures::{stream, StreamExt, TryStreamExt};
 use serde_json::json;
 use wia_ene_014::canonical::DeviceKey;
 
 use super::{
 	args::{SlotsArgs, ZonedReadArgs},
+	bill::agreed_json,
 	choose_zone,
 	market::{chosen_slot, present_slot},
+	orders::side_word,
 	text::{table, Align},
 	Context, Failure, Report,
 };
@@ -61,17 +63,13 @@ pub async fn orders(context: &Context, args: SlotsArgs) -> Result<Report, Failur
 		.flat_map(|(slot, orders)| orders.into_iter().map(move |order| (slot, order)))
 		.collect();
 
-	let side = |side: Side| match side {
-		Side::Bid => "bid",
-		Side::Ask => "ask",
-	};
 	let rows: Vec<_> = orders
 		.iter()
 		.map(|(slot, order)| {
 			vec![
 				slot.to_string(),
 				order.index.to_string(),
-				side(order.side).into(),
+				side_word(order.side).into(),
 				order.energy_wh.to_string(),
 				format_price(order.price),
 				format_money(order.held),
@@ -99,7 +97,7 @@ pub async fn orders(context: &Context, args: SlotsArgs) -> Result<Report, Failur
 		"orders": orders.iter().map(|(slot, order)| json!({
 			"slot": slot,
 			"order": order.index,
-			"side": side(order.side),
+			"side": side_word(order.side),
 			"energyWh": order.energy_wh,
 			"price": format_price(order.price),
 			"held": format_money(order.held),
@@ -113,19 +111,15 @@ pub async fn positions(context: &Context, args: SlotsArgs) -> Result<Report, Fai
 	let (client, account, zone, slots) = looked_at(context, &args).await?;
 	let client = &client;
 	let own = &account;
-	let found: Vec<(Slot, Vec<Position<AccountId>>)> = stream::iter(slots)
-		.map(|slot| async move {
-			let mut positions = client.positions(zone, slot).await?;
-			positions.retain(|position| position.account == *own);
-			Ok::<_, ClientError>((slot, positions))
-		})
+	let found: Vec<(Slot, Option<Position<AccountId>>)> = stream::iter(slots)
+		.map(
+			|slot| async move { Ok::<_, ClientError>((slot, client.position(zone, slot, own).await?)) },
+		)
 		.buffered(QUESTIONS_AT_ONCE)
 		.try_collect()
 		.await?;
-	let positions: Vec<_> = found
-		.into_iter()
-		.flat_map(|(slot, positions)| positions.into_iter().map(move |position| (slot, position)))
-		.collect();
+	let positions: Vec<_> =
+		found.into_iter().filter_map(|(slot, position)| Some((slot, position?))).collect();
 
 	let rows: Vec<_> = positions
 		.iter()
@@ -134,6 +128,8 @@ pub async fn positions(context: &Context, args: SlotsArgs) -> Result<Report, Fai
 				slot.to_string(),
 				position.bought_wh.to_string(),
 				position.sold_wh.to_string(),
+				position.agreed.bought_wh.to_string(),
+				position.agreed.sold_wh.to_string(),
 				format_money(position.held),
 			]
 		})
@@ -146,6 +142,8 @@ pub async fn positions(context: &Context, args: SlotsArgs) -> Result<Report, Fai
 				("slot", Align::Right),
 				("bought, Wh", Align::Right),
 				("sold, Wh", Align::Right),
+				("agreed to buy, Wh", Align::Right),
+				("agreed to sell, Wh", Align::Right),
 				("held", Align::Right),
 			],
 			&rows,
@@ -158,6 +156,7 @@ pub async fn positions(context: &Context, args: SlotsArgs) -> Result<Report, Fai
 			"slot": slot,
 			"boughtWh": position.bought_wh,
 			"soldWh": position.sold_wh,
+			"agreed": agreed_json(&position.agreed),
 			"held": format_money(position.held),
 		})).collect::<Vec<_>>(),
 	});

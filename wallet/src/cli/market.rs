@@ -1,23 +1,21 @@
-//! `clock`, `zone`, `market`, `bid`, `ask`, `cancel`.
+//! `clock`, `zone`, `market`, `history`.
 
 use energy_primitives::{
-	api::{Clock, DepthLevel, SlotSummary, ZoneSummary},
-	HaltReason, MarketTerms, MeteringStatus, Role, Side, Slot, SlotState, ZoneId,
+	api::{Clock, DepthLevel, PastSlot, SlotSummary, ZoneSummary},
+	ClearingResult, HaltReason, ImbalancePricing, MarketTerms, MeteringStatus, Role, Slot,
+	SlotState, ZoneId,
 };
 use serde_json::{json, Value};
 
 use super::{
-	args::{CancelArgs, ClockArgs, MarketArgs, OrderArgs, SlotChoice, ZoneArgs},
-	choose_zone, existing_zone, progress,
-	secrets::signer,
+	args::{ClockArgs, HistoryArgs, MarketArgs, MomentChoice, SlotChoice, ZoneArgs},
+	choose_zone, existing_zone,
 	text::{self, pairs, table, Align},
 	Context, Failure, Report,
 };
 use crate::{
 	address,
-	calls::{self, OrderPlaced},
-	client::account_of,
-	units::{format_energy, format_money, format_price},
+	units::{format_energy, format_money, format_part, format_price},
 };
 
 /// The slot at a clock's time.
@@ -33,6 +31,13 @@ pub fn chosen_slot(clock: &Clock, choice: SlotChoice) -> Result<Slot, Failure> {
 		.ok_or_else(|| Failure::new("there is no such slot: its number does not fit"))
 }
 
+/// The moment that was typed, in seconds since 1970.
+pub fn chosen_moment(clock: &Clock, choice: MomentChoice) -> Result<u64, Failure> {
+	choice
+		.at(clock.now_seconds)
+		.ok_or_else(|| Failure::new("there is no such moment: its number does not fit"))
+}
+
 /// `14:15:00 to 14:30:00`, in local time.
 pub fn slot_times(clock: &Clock, slot: Slot) -> String {
 	format!(
@@ -42,12 +47,13 @@ pub fn slot_times(clock: &Clock, slot: Slot) -> String {
 	)
 }
 
-fn gate_closes(clock: &Clock, terms: &MarketTerms, slot: Slot) -> u64 {
+/// When the gate of a slot closes, seconds since 1970.
+pub fn gate_closes(clock: &Clock, terms: &MarketTerms, slot: Slot) -> u64 {
 	slot.start_seconds(clock.slot_seconds).saturating_sub(terms.gate_closure_seconds.into())
 }
 
 /// The first slot whose gate is open.
-fn first_open_slot(clock: &Clock, terms: &MarketTerms) -> Result<Slot, Failure> {
+pub fn first_open_slot(clock: &Clock, terms: &MarketTerms) -> Result<Slot, Failure> {
 	let last_closed = clock.now_seconds.saturating_add(terms.gate_closure_seconds.into());
 	Slot::at(last_closed, clock.slot_seconds)
 		.map(Slot::next)
@@ -141,24 +147,24 @@ fn terms_json(terms: &MarketTerms) -> Value {
 		"gateClosureSeconds": terms.gate_closure_seconds,
 		"priceFloor": format_price(terms.price_floor),
 		"priceStep": format_price(terms.tick_size),
-		"priceCap": format_price(price_cap(terms)),
+		"priceCap": format_price(terms.price_cap()),
 		"maxOrderWh": terms.max_order_wh,
 		"gridFee": format_price(terms.grid_fee),
+		"gridFeePpm": terms.grid_fee_ppm,
+		"bondPpm": terms.bond_ppm,
+		"tolerancePpm": terms.tolerance_ppm,
+		"imbalancePricing": terms.imbalance_pricing,
 		"shortagePrice": format_price(terms.shortage_price),
 		"surplusPrice": format_price(terms.surplus_price),
 		"policy": terms.policy.map(|policy| format!("{policy:?}")),
 	})
 }
 
-fn price_cap(terms: &MarketTerms) -> u64 {
-	terms.price_of(terms.tick_count.saturating_sub(1))
-}
-
 fn price_range(terms: &MarketTerms) -> String {
 	format!(
 		"{} to {} per kWh in steps of {}",
 		format_price(terms.price_floor),
-		format_price(price_cap(terms)),
+		format_price(terms.price_cap()),
 		format_price(terms.tick_size)
 	)
 }
@@ -171,14 +177,37 @@ fn terms_pairs(terms: &MarketTerms) -> Vec<(&'static str, String)> {
 			"gate",
 			format!("closes {} before the slot", text::duration(terms.gate_closure_seconds.into())),
 		),
-		("grid fee", format!("{} per kWh, paid by the buyer", format_price(terms.grid_fee))),
+		("grid fee", grid_fee_words(terms)),
+		("bond", format!("{} of what not delivering costs", format_part(terms.bond_ppm))),
+		("tolerance", format!("{} of a promise", format_part(terms.tolerance_ppm))),
 		("not delivered", format!("costs {} per kWh", format_price(terms.shortage_price))),
 		("not taken", format!("pays {} per kWh", format_price(terms.surplus_price))),
+		(
+			"imbalance",
+			match terms.imbalance_pricing {
+				ImbalancePricing::Dual => "a price for each".into(),
+				ImbalancePricing::Single => {
+					"one price for both: the first when the slot is short on balance, else the second"
+						.into()
+				}
+			},
+		),
 		("policy", terms.policy.map_or_else(|| "none".into(), |policy| format!("{policy:?}"))),
 	]
 }
 
-fn halt_words(reason: HaltReason) -> &'static str {
+fn grid_fee_words(terms: &MarketTerms) -> String {
+	let mut words = format!("{} per kWh", format_price(terms.grid_fee));
+	if terms.grid_fee_ppm > 0 {
+		let part = format_part(terms.grid_fee_ppm);
+		words.push_str(&format!(" and {part} of the energy's price"));
+	}
+	words.push_str(", paid by the buyer");
+	words
+}
+
+/// Why a market stands still, in words.
+pub fn halt_words(reason: HaltReason) -> &'static str {
 	match reason {
 		HaltReason::Ordered => "the regulator or the council halted it",
 		HaltReason::PolicyMissing => "it has no settlement policy",
@@ -249,6 +278,21 @@ pub fn state_words(state: SlotState) -> &'static str {
 		SlotState::Cleared => "cleared: waits for the meters",
 		SlotState::Settling => "settling: the meters are known, money moves",
 		SlotState::Settled => "settled",
+		SlotState::Annulling => "being called off: everyone gets everything back",
+		SlotState::Annulled => "called off: everyone has everything back",
+	}
+}
+
+/// A slot's state in one word.
+fn state_word(state: SlotState) -> &'static str {
+	match state {
+		SlotState::Open => "open",
+		SlotState::Clearing => "clearing",
+		SlotState::Cleared => "cleared",
+		SlotState::Settling => "settling",
+		SlotState::Settled => "settled",
+		SlotState::Annulling => "being called off",
+		SlotState::Annulled => "called off",
 	}
 }
 
@@ -272,7 +316,8 @@ pub async fn market(context: &Context, args: MarketArgs) -> Result<Report, Failu
 	Ok(market_report(zone, slot, &clock, &zone_summary, summary.as_ref(), &depth))
 }
 
-fn no_market(zone: ZoneId) -> Failure {
+/// What is said of a zone without a market.
+pub fn no_market(zone: ZoneId) -> Failure {
 	Failure::with_help(
 		format!("zone {zone} has no market: no terms are set"),
 		"its utility sets them with `admin set-terms`",
@@ -322,17 +367,22 @@ fn market_report(
 			),
 		));
 		if let Some(result) = summary.result {
-			lines.push((
-				"result",
-				format!(
-					"{} at {} per kWh",
-					format_energy(result.volume_wh),
-					format_price(result.price)
-				),
-			));
+			lines.push(("result", result_words(result)));
+		}
+		if summary.positions > 0 {
 			lines.push(("positions", summary.positions.to_string()));
 		}
 		lines.push(("meters", metering_words(summary.metering).into()));
+		if summary.state == SlotState::Settled {
+			lines.push((
+				"missed",
+				format!(
+					"{} not delivered, {} not taken, beyond the tolerance",
+					format_energy(summary.deviations.shortage_wh),
+					format_energy(summary.deviations.surplus_wh)
+				),
+			));
+		}
 	}
 	let mut words = pairs(&lines);
 	if !depth.is_empty() {
@@ -354,12 +404,10 @@ fn market_report(
 		"orders": summary.map(|summary| summary.orders),
 		"bidWh": summary.map(|summary| summary.bid_wh),
 		"askWh": summary.map(|summary| summary.ask_wh),
-		"result": summary.and_then(|summary| summary.result).map(|result| json!({
-			"price": format_price(result.price),
-			"volumeWh": result.volume_wh,
-		})),
+		"result": summary.and_then(|summary| summary.result).map(result_json),
 		"positions": summary.map(|summary| summary.positions),
 		"metering": summary.map(|summary| summary.metering),
+		"deviations": summary.map(|summary| summary.deviations),
 		"depth": depth.iter().map(|level| json!({
 			"price": format_price(level.price),
 			"bidWh": level.bid_wh,
@@ -369,11 +417,97 @@ fn market_report(
 	Report::new(json, words)
 }
 
+/// Price and volume of an auction, in words.
+fn result_words(result: ClearingResult) -> String {
+	let mut words =
+		format!("{} at {} per kWh", format_energy(result.volume_wh), format_price(result.price));
+	let energy = format_energy(result.net_import_wh.unsigned_abs());
+	match result.net_import_wh {
+		0 => {}
+		1.. => words.push_str(&format!(", {energy} of it from other zones")),
+		_ => words.push_str(&format!(", and {energy} for other zones")),
+	}
+	words
+}
+
+fn result_json(result: ClearingResult) -> Value {
+	json!({
+		"price": format_price(result.price),
+		"volumeWh": result.volume_wh,
+		"netImportWh": result.net_import_wh,
+	})
+}
+
 fn metering_words(status: MeteringStatus) -> &'static str {
 	match status {
 		MeteringStatus::Pending => "not final yet",
 		MeteringStatus::Final => "final",
 	}
+}
+
+/// `history`.
+pub async fn history(context: &Context, args: HistoryArgs) -> Result<Report, Failure> {
+	let account = match args.zone.zone {
+		Some(_) => None,
+		None => context.account_if_any(&args.who)?,
+	};
+	let client = context.connect().await?;
+	let zone = choose_zone(&client, &args.zone, account.as_ref()).await?;
+	existing_zone(&client, zone).await?;
+	let clock = client.clock().await?;
+	let last = match args.until {
+		Some(choice) => chosen_slot(&clock, choice)?,
+		None => present_slot(&clock)?,
+	};
+	let end = last.next();
+	let first = Slot(end.0.saturating_sub(args.count));
+	let mut slots = client.slots(zone, first, end.0 - first.0).await?;
+	// The newest first: what one looks for is mostly there.
+	slots.reverse();
+	Ok(history_report(zone, &clock, &slots))
+}
+
+fn history_report(zone: ZoneId, clock: &Clock, slots: &[PastSlot]) -> Report {
+	let rows: Vec<_> = slots
+		.iter()
+		.map(|past| {
+			vec![
+				past.slot.to_string(),
+				slot_times(clock, past.slot),
+				state_word(past.state).into(),
+				past.result.map_or_else(String::new, |result| format_price(result.price)),
+				past.result.map_or_else(String::new, |result| result.volume_wh.to_string()),
+				past.positions.to_string(),
+			]
+		})
+		.collect();
+	let words = if rows.is_empty() {
+		format!("Nobody traded in these slots of zone {zone}, or they are no longer kept.")
+	} else {
+		table(
+			&[
+				("slot", Align::Right),
+				("delivery", Align::Left),
+				("state", Align::Left),
+				("per kWh", Align::Right),
+				("Wh", Align::Right),
+				("positions", Align::Right),
+			],
+			&rows,
+		)
+	};
+	let json = json!({
+		"zone": zone,
+		"slots": slots.iter().map(|past| json!({
+			"slot": past.slot,
+			"begins": text::utc(past.slot.start_seconds(clock.slot_seconds)),
+			"ends": text::utc(past.slot.end_seconds(clock.slot_seconds)),
+			"state": past.state,
+			"result": past.result.map(result_json),
+			"positions": past.positions,
+		})).collect::<Vec<_>>(),
+	});
+	Report::new(json, words)
 }
 
 /// The book as a ladder: the dearest price on top, bids to the left, asks to the right.
@@ -419,174 +553,6 @@ fn ladder(depth: &[DepthLevel]) -> String {
 	)
 }
 
-/// `bid`.
-pub async fn bid(context: &Context, args: OrderArgs) -> Result<Report, Failure> {
-	place(context, args, Side::Bid).await
-}
-
-/// `ask`.
-pub async fn ask(context: &Context, args: OrderArgs) -> Result<Report, Failure> {
-	place(context, args, Side::Ask).await
-}
-
-async fn place(context: &Context, args: OrderArgs, side: Side) -> Result<Report, Failure> {
-	let key = signer(context, &args.signer)?;
-	let account = account_of(&key);
-	let client = context.connect().await?;
-	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
-	let zone_summary = existing_zone(&client, zone).await?;
-	let clock = client.clock().await?;
-	let slot = chosen_slot(&clock, args.slot)?;
-	let summary = client.slot(zone, slot).await?;
-	let energy_wh = args.energy.energy_wh();
-
-	if let Some(reason) = zone_summary.halted {
-		return Err(Failure::with_help(
-			format!("the market of zone {zone} is halted: {}", halt_words(reason)),
-			"your money is safe where it is; try again when governance has resumed the market",
-		));
-	}
-	let terms = summary
-		.as_ref()
-		.map(|summary| &summary.terms)
-		.or(zone_summary.terms.as_ref())
-		.ok_or_else(|| no_market(zone))?;
-	check_order(&clock, terms, slot, args.price, energy_wh)?;
-
-	progress(context, "sent; waiting for a block");
-	let outcome = client
-		.submit_until(
-			&key,
-			&calls::place(zone, slot, side, args.price, energy_wh),
-			args.wait.into(),
-		)
-		.await?;
-	let placed: OrderPlaced = outcome.event("EnergyMarket", "OrderPlaced")?;
-
-	let (verb, word) = match side {
-		Side::Bid => ("buy", "bid"),
-		Side::Ask => ("sell", "ask"),
-	};
-	let words = format!(
-		"Order {} is in the book: {verb} {} in slot {slot} at {} per kWh or better.\n\n{}",
-		placed.index,
-		format_energy(placed.energy_wh),
-		format_price(placed.price),
-		pairs(&[
-			("delivery", slot_times(&clock, slot)),
-			("held", format_money(placed.held)),
-			("block", format!("{} {:?}", outcome.block_number, outcome.block_hash)),
-		])
-	);
-	let json = json!({
-		"zone": zone,
-		"slot": slot,
-		"order": placed.index,
-		"side": word,
-		"account": address::format(&placed.account),
-		"price": format_price(placed.price),
-		"energyWh": placed.energy_wh,
-		"held": format_money(placed.held),
-		"blockHash": format!("{:?}", outcome.block_hash),
-		"blockNumber": outcome.block_number,
-		"transactionHash": format!("{:?}", outcome.transaction_hash),
-	});
-	Ok(Report::new(json, words))
-}
-
-/// What the chain would refuse, found before anything is signed.
-fn check_order(
-	clock: &Clock,
-	terms: &MarketTerms,
-	slot: Slot,
-	price: u64,
-	energy_wh: u64,
-) -> Result<(), Failure> {
-	let gate = gate_closes(clock, terms, slot);
-	if gate <= clock.now_seconds {
-		let open = first_open_slot(clock, terms)?;
-		return Err(Failure::with_help(
-			format!(
-				"the gate of slot {slot} closed at {}; orders are taken until {} before the slot",
-				text::time(gate),
-				text::duration(terms.gate_closure_seconds.into())
-			),
-			format!(
-				"the next open slot is {open} (+{})",
-				open.0.saturating_sub(present_slot(clock)?.0)
-			),
-		));
-	}
-	if terms.tick_of(price).is_none() {
-		let cap = price_cap(terms);
-		let near = if price < terms.price_floor {
-			format!("the lowest price is {}", format_price(terms.price_floor))
-		} else if price > cap {
-			format!("the highest price is {}", format_price(cap))
-		} else {
-			// Between floor and cap and off the grid, so there is a tick on either side.
-			let below =
-				price - (price - terms.price_floor).checked_rem(terms.tick_size).unwrap_or(0);
-			format!(
-				"next to it are {} and {}",
-				format_price(below),
-				format_price(below.saturating_add(terms.tick_size))
-			)
-		};
-		return Err(Failure::with_help(
-			format!(
-				"{} is not a price of this market: they go from {} (floor) to {} (cap) per kWh, in \
-				 steps of {}",
-				format_price(price),
-				format_price(terms.price_floor),
-				format_price(cap),
-				format_price(terms.tick_size)
-			),
-			near,
-		));
-	}
-	if energy_wh == 0 {
-		return Err(Failure::new("an order is for at least 1 Wh"));
-	}
-	if energy_wh > terms.max_order_wh {
-		return Err(Failure::with_help(
-			format!(
-				"{} is more than one order may be for ({})",
-				format_energy(energy_wh),
-				format_energy(terms.max_order_wh)
-			),
-			"split it into several orders",
-		));
-	}
-	Ok(())
-}
-
-/// `cancel`.
-pub async fn cancel(context: &Context, args: CancelArgs) -> Result<Report, Failure> {
-	let key = signer(context, &args.signer)?;
-	let account = account_of(&key);
-	let client = context.connect().await?;
-	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
-	let slot = chosen_slot(&client.clock().await?, args.slot)?;
-	progress(context, "sent; waiting for a block");
-	let outcome =
-		client.submit_until(&key, &calls::cancel(zone, slot, args.order), args.wait.into()).await?;
-	let words = format!(
-		"Order {} of slot {slot} is out of the book; its money can be spent again.\n\n{}",
-		args.order,
-		pairs(&[("block", format!("{} {:?}", outcome.block_number, outcome.block_hash))])
-	);
-	let json = json!({
-		"zone": zone,
-		"slot": slot,
-		"order": args.order,
-		"blockHash": format!("{:?}", outcome.block_hash),
-		"blockNumber": outcome.block_number,
-		"transactionHash": format!("{:?}", outcome.transaction_hash),
-	});
-	Ok(Report::new(json, words))
-}
-
 /// The roles of an account in words.
 pub fn role_words(roles: energy_primitives::Roles) -> String {
 	let named = [
@@ -603,10 +569,10 @@ pub fn role_words(roles: energy_primitives::Roles) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
 	use super::*;
 
-	fn terms() -> MarketTerms {
+	pub(in super::super) fn terms() -> MarketTerms {
 		MarketTerms {
 			gate_closure_seconds: 60,
 			price_floor: 50_000,
@@ -614,6 +580,10 @@ mod tests {
 			tick_count: 46,
 			max_order_wh: 10_000,
 			grid_fee: 20_000,
+			grid_fee_ppm: 0,
+			bond_ppm: 1_000_000,
+			tolerance_ppm: 0,
+			imbalance_pricing: ImbalancePricing::Dual,
 			shortage_price: 400_000,
 			surplus_price: 30_000,
 			policy: None,
@@ -621,43 +591,8 @@ mod tests {
 	}
 
 	/// Slot 10 lasts from 1000 to 1100.
-	fn clock(now_seconds: u64) -> Clock {
+	pub(in super::super) fn clock(now_seconds: u64) -> Clock {
 		Clock { now_seconds, slot_seconds: 100 }
-	}
-
-	fn refusal(clock: &Clock, slot: u32, price: u64, energy_wh: u64) -> Failure {
-		check_order(clock, &terms(), Slot(slot), price, energy_wh).expect_err("is refused")
-	}
-
-	#[test]
-	fn order_is_refused_when_the_gate_is_closed() {
-		assert!(check_order(&clock(1039), &terms(), Slot(11), 250_000, 1).is_ok());
-		let failure = refusal(&clock(1040), 11, 250_000, 1);
-		assert!(failure.message.contains("closed"), "{}", failure.message);
-		assert_eq!(failure.help.as_deref(), Some("the next open slot is 12 (+2)"));
-	}
-
-	#[test]
-	fn order_is_refused_when_the_price_is_off_the_grid() {
-		let failure = refusal(&clock(1000), 12, 255_000, 1);
-		assert_eq!(
-			failure.message,
-			"0.255 is not a price of this market: they go from 0.05 (floor) to 0.50 (cap) per kWh, \
-			 in steps of 0.01"
-		);
-		assert_eq!(failure.help.as_deref(), Some("next to it are 0.25 and 0.26"));
-		let low = refusal(&clock(1000), 12, 40_000, 1);
-		assert_eq!(low.help.as_deref(), Some("the lowest price is 0.05"));
-		let high = refusal(&clock(1000), 12, 510_000, 1);
-		assert_eq!(high.help.as_deref(), Some("the highest price is 0.50"));
-		assert!(check_order(&clock(1000), &terms(), Slot(12), 500_000, 1).is_ok());
-	}
-
-	#[test]
-	fn order_is_refused_when_the_energy_is_none_or_too_much() {
-		assert!(refusal(&clock(1000), 12, 250_000, 0).message.contains("at least 1 Wh"));
-		assert!(refusal(&clock(1000), 12, 250_000, 10_001).message.contains("10.001 kWh"));
-		assert!(check_order(&clock(1000), &terms(), Slot(12), 250_000, 10_000).is_ok());
 	}
 
 	#[test]
@@ -668,6 +603,36 @@ mod tests {
 			assert!(gate_closes(&clock, &terms(), open) > now);
 			assert!(gate_closes(&clock, &terms(), Slot(open.0 - 1)) <= now);
 		}
+	}
+
+	#[test]
+	fn result_names_what_came_from_other_zones() {
+		let words = |net_import_wh| {
+			result_words(ClearingResult { price: 250_000, volume_wh: 800, net_import_wh })
+		};
+		assert_eq!(words(0), "0.8 kWh at 0.25 per kWh");
+		assert_eq!(words(300), "0.8 kWh at 0.25 per kWh, 0.3 kWh of it from other zones");
+		assert_eq!(words(-300), "0.8 kWh at 0.25 per kWh, and 0.3 kWh for other zones");
+	}
+
+	#[test]
+	fn terms_name_every_part() {
+		let words = |terms: &MarketTerms| {
+			pairs(&terms_pairs(terms)).split_whitespace().collect::<Vec<_>>().join(" ")
+		};
+		let plain = words(&terms());
+		assert!(plain.contains("grid fee 0.02 per kWh, paid by the buyer bond 100 %"), "{plain}");
+		assert!(plain.contains("tolerance 0 %"), "{plain}");
+		let other = words(&MarketTerms {
+			grid_fee_ppm: 15_000,
+			bond_ppm: 250_000,
+			tolerance_ppm: 50_000,
+			imbalance_pricing: ImbalancePricing::Single,
+			..terms()
+		});
+		assert!(other.contains("0.02 per kWh and 1.5 % of the energy's price"), "{other}");
+		assert!(other.contains("bond 25 % of what not delivering costs"), "{other}");
+		assert!(other.contains("one price for both"), "{other}");
 	}
 
 	#[test]

@@ -1,13 +1,18 @@
 //! The program: what is typed, what is printed.
 
 mod admin;
+mod agents;
 mod args;
+mod batch;
 mod bill;
 mod holdings;
 mod keys;
 mod market;
 mod money;
+mod offers;
+mod orders;
 mod secrets;
+mod standing;
 mod text;
 
 use std::{
@@ -23,7 +28,7 @@ pub use args::Cli;
 use args::{Command, Global, WhoArgs, ZoneChoice};
 
 use crate::{
-	client::{ChainClient, ClientError},
+	client::{ChainClient, ClientError, TxOutcome},
 	keystore::{Keystore, KeystoreError},
 	oracle::OracleError,
 	units::UnitError,
@@ -71,14 +76,21 @@ fn run(cli: Cli) -> Result<Report, Failure> {
 			Command::Clock(args) => market::clock(&context, args).await,
 			Command::Zone(args) => market::zone(&context, args).await,
 			Command::Market(args) => market::market(&context, args).await,
-			Command::Bid(args) => market::bid(&context, args).await,
-			Command::Ask(args) => market::ask(&context, args).await,
-			Command::Cancel(args) => market::cancel(&context, args).await,
+			Command::History(args) => market::history(&context, args).await,
+			Command::Bid(args) => orders::bid(&context, args).await,
+			Command::Ask(args) => orders::ask(&context, args).await,
+			Command::Batch(args) => batch::run(&context, args).await,
+			Command::Replace(args) => orders::replace(&context, args).await,
+			Command::Cancel(args) => orders::cancel(&context, args).await,
+			Command::Standing(command) => standing::run(&context, command).await,
+			Command::Offer(command) => offers::run(&context, command).await,
+			Command::Agent(command) => agents::run(&context, command).await,
 			Command::Orders(args) => holdings::orders(&context, args).await,
 			Command::Positions(args) => holdings::positions(&context, args).await,
 			Command::Meters(args) => holdings::meters(&context, args).await,
 			Command::Bill(args) => bill::run(&context, args).await,
 			Command::Send(args) => money::send(&context, args).await,
+			Command::Withdraw(args) => money::withdraw(&context, args).await,
 			Command::Admin(args) => admin::run(&context, args).await,
 		}
 	})
@@ -95,6 +107,19 @@ impl Report {
 	fn new(json: Value, text: impl Into<String>) -> Self {
 		Self { json, text: text.into(), status: 0 }
 	}
+}
+
+/// Adds to what a command says to programs where its transaction is.
+fn with_block(mut json: Value, outcome: &TxOutcome) -> Value {
+	json["blockHash"] = format!("{:?}", outcome.block_hash).into();
+	json["blockNumber"] = outcome.block_number.into();
+	json["transactionHash"] = format!("{:?}", outcome.transaction_hash).into();
+	json
+}
+
+/// Where a transaction is, for people.
+fn block_pair(outcome: &TxOutcome) -> (&'static str, String) {
+	("block", format!("{} {:?}", outcome.block_number, outcome.block_hash))
 }
 
 fn print(report: &Report, json: bool) {

@@ -1,19 +1,21 @@
-//! `balance` and `send`.
+//! `balance`, `send` and `withdraw`.
 
 use codec::Decode;
 use energy_primitives::{AccountId, Balance};
 use serde_json::json;
 
 use super::{
-	args::{ReadArgs, SendArgs},
+	args::{ReadArgs, SendArgs, WithdrawArgs},
+	block_pair,
 	market::role_words,
 	progress,
 	secrets::signer,
 	text::pairs,
-	Context, Failure, Report,
+	with_block, Context, Failure, Report,
 };
 use crate::{
-	address, calls,
+	address,
+	calls::{self, Withdrawn},
 	client::{account_of, ChainClient, ClientError},
 	units::format_money,
 };
@@ -23,6 +25,8 @@ pub async fn balance(context: &Context, args: ReadArgs) -> Result<Report, Failur
 	let account = context.account(&args.who)?;
 	let client = context.connect().await?;
 	let (spendable, held) = client.money(&account).await?;
+	let market = client.market_account(&account).await?;
+	let free = market.balance.saturating_sub(market.committed);
 	let participant = client.participant(&account).await?;
 	let native = native_coin(&client, &account).await?;
 
@@ -40,6 +44,9 @@ pub async fn balance(context: &Context, args: ReadArgs) -> Result<Report, Failur
 		("standing", standing),
 		("spendable", format_money(spendable)),
 		("held", format_money(held)),
+		("in the market", format_money(market.balance)),
+		("  committed", format_money(market.committed)),
+		("  free", format_money(free)),
 	];
 	if native > 0 {
 		lines.push(("native coin", format!("{native} of its smallest unit, for fees")));
@@ -48,6 +55,11 @@ pub async fn balance(context: &Context, args: ReadArgs) -> Result<Report, Failur
 		"account": address::format(&account),
 		"spendable": format_money(spendable),
 		"held": format_money(held),
+		"market": {
+			"balance": format_money(market.balance),
+			"committed": format_money(market.committed),
+			"free": format_money(free),
+		},
 		"nativeUnits": native.to_string(),
 		"participant": participant.map(|participant| json!({
 			"roles": role_words(participant.roles).split(", ").collect::<Vec<_>>(),
@@ -78,7 +90,7 @@ pub async fn send(context: &Context, args: SendArgs) -> Result<Report, Failure> 
 	if args.amount == 0 {
 		return Err(Failure::new("there is nothing to send: the amount is zero"));
 	}
-	let key = signer(context, &args.signer)?;
+	let key = signer(context, &args.submit.signer)?;
 	let account = account_of(&key);
 	if account == args.to {
 		return Err(Failure::new("that is your own account"));
@@ -98,21 +110,68 @@ pub async fn send(context: &Context, args: SendArgs) -> Result<Report, Failure> 
 	}
 	progress(context, "sent; waiting for a block");
 	let outcome = client
-		.submit_until(&key, &calls::transfer(&args.to, args.amount), args.wait.into())
+		.submit_until(&key, &calls::transfer(&args.to, args.amount), args.submit.wait.into())
 		.await?;
 	let words = format!(
 		"{} went to {}.\n\n{}",
 		format_money(args.amount),
 		address::format(&args.to),
-		pairs(&[("block", format!("{} {:?}", outcome.block_number, outcome.block_hash))])
+		pairs(&[block_pair(&outcome)])
 	);
 	let json = json!({
 		"from": address::format(&account),
 		"to": address::format(&args.to),
 		"amount": format_money(args.amount),
-		"blockHash": format!("{:?}", outcome.block_hash),
-		"blockNumber": outcome.block_number,
-		"transactionHash": format!("{:?}", outcome.transaction_hash),
 	});
-	Ok(Report::new(json, words))
+	Ok(Report::new(with_block(json, &outcome), words))
+}
+
+/// `withdraw`.
+pub async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<Report, Failure> {
+	if args.amount == Some(0) {
+		return Err(Failure::new("there is nothing to withdraw: the amount is zero"));
+	}
+	let key = signer(context, &args.submit.signer)?;
+	let account = account_of(&key);
+	let client = context.connect().await?;
+	let market = client.market_account(&account).await?;
+	let free = market.balance.saturating_sub(market.committed);
+	let amount = args.amount.unwrap_or(free);
+	if amount == 0 {
+		return Err(Failure::with_help(
+			format!("{} has no free money in the market", address::format(&account)),
+			format!(
+				"{} is committed; it comes back when its orders and positions are over",
+				format_money(market.committed)
+			),
+		));
+	}
+	if amount > free {
+		return Err(Failure::with_help(
+			format!(
+				"{} of the market's money of {} is free, not {}",
+				format_money(free),
+				address::format(&account),
+				format_money(amount)
+			),
+			format!(
+				"{} is committed to orders, offers and positions",
+				format_money(market.committed)
+			),
+		));
+	}
+	progress(context, "sent; waiting for a block");
+	let outcome =
+		client.submit_until(&key, &calls::withdraw(amount), args.submit.wait.into()).await?;
+	let withdrawn: Withdrawn = outcome.event("EnergyMarket", "Withdrawn")?;
+	let words = format!(
+		"{} came out of the market.\n\n{}",
+		format_money(withdrawn.amount),
+		pairs(&[block_pair(&outcome)])
+	);
+	let json = json!({
+		"account": address::format(&withdrawn.account),
+		"amount": format_money(withdrawn.amount),
+	});
+	Ok(Report::new(with_block(json, &outcome), words))
 }

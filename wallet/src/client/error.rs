@@ -364,7 +364,11 @@ impl DispatchFailure {
 		}
 	}
 
-	fn help(&self) -> Option<&'static str> {
+	/// What whoever sees it can do.
+	pub fn help(&self) -> Option<&'static str> {
+		if let Some(name) = self.name.strip_prefix("EnergyMarket.") {
+			return market_help(name);
+		}
 		match self.name.as_str() {
 			"BadOrigin" => {
 				Some("sign with an account that may, or on a development chain add --sudo")
@@ -375,6 +379,85 @@ impl DispatchFailure {
 			_ => None,
 		}
 	}
+}
+
+/// What can be done about an error of the market.
+fn market_help(name: &str) -> Option<&'static str> {
+	Some(match name {
+		"ZoneUnknown" => "check --zone",
+		"ZoneWithoutTerms" => "its utility sets them with `admin set-terms`",
+		"ZoneHalted" => {
+			"your money is safe where it is; try again when governance has resumed the market"
+		}
+		"ZoneNotHalted" => "halt it first, with `admin halt`",
+		"NotATrader" => "ask the utility of your zone to admit the account as one that trades",
+		"OtherZone" => "leave out --zone: an account trades in the zone it belongs to",
+		"NotAllowed" => "sign with an account that may, or on a development chain add --sudo",
+		"GateClosed" => "`clock` lists the slots whose gates are open",
+		"SlotTooFarAhead" => "come back later, or leave a standing order with `standing place`",
+		"PriceNotOnGrid" => "`zone` shows the prices of the market",
+		"NoEnergy" => "ask for at least 1 Wh",
+		"TooMuchEnergy" => "split it; `zone` shows the largest order",
+		"NotEnoughMoney" => {
+			"look at `balance`, and ask for less: what an order may cost is held for it"
+		}
+		"BookFull" => "take another slot, or trade with a partner: `offer make`",
+		"TooManyOpenBooks" => "take a slot that has orders already, or try again later",
+		"OrderUnknown" => "`orders` lists your open orders with their slots and numbers",
+		"NotYourOrder" => "sign with the key of its owner; `orders` lists yours",
+		"MinimumTooLarge" => "give a --minimum-wh that is no more than the energy of the order",
+		"AlreadyExpired" => "give a later --expires; `clock` shows the chain's time",
+		"TooManySpecialOrders" => "leave out --minimum-wh and --expires, or take another slot",
+		"NotAnAgent" => "its owner makes an agent with `agent set`",
+		"AgencyExpired" => "ask the owner to set a later --until with `agent set`",
+		"TooMuchEnergyForAgent" => {
+			"split it, or ask the owner for a larger --max-order-wh with `agent set`"
+		}
+		"AllowanceUsedUp" => {
+			"cancel orders of the agent, or ask the owner for a larger --allowance with `agent set`; \
+			 of a standing order, end it and leave one with a larger --budget"
+		}
+		"NotEnoughFreeMoney" => {
+			"`balance` shows what is free in the market; what is committed stays until its orders and \
+			 positions are over"
+		}
+		"StandingSlotsInvalid" => "give a --last that is not over and not before --first",
+		"TooManyStandingOrders" => "end one with `standing cancel`; `standing list` lists yours",
+		"StandingOrderUnknown" => "it may be over; `standing list` lists yours",
+		"RecurrenceInvalid" => "give --slots from 1 to 96",
+		"TooManyOffers" => "withdraw one with `offer withdraw`; `offer list --mine` lists yours",
+		"OfferUnknown" => "it may be over; `offer list` lists those that wait",
+		"OwnOffer" => "name another account",
+		"NotForYou" => "`offer list` shows to whom each offer is made",
+		"WrongEnergyKind" => "`offer list` shows the kind; name it with --kind if it is true",
+		"NotInOffer" => "`offer list` shows its slots and what is left in each",
+		"BelowMinimum" => "accept more, or all that is left: `offer list` shows both",
+		"MakerInactive" => "take another offer",
+		"MakerCannotPay" => "accept less, or tell the maker",
+		"ConditionsInCoupledZone" => "leave out --minimum-wh and --expires",
+		"RegionInvalid" | "CapacitiesInvalid" => "correct the region's zones, links and capacities",
+		"OtherRegion" => "take the zone out of its region first",
+		"RegionTooSoon" => "begin with a slot further ahead than orders are taken for",
+		"TooManyRegionVersions" => "wait until an earlier change of the region has come to pass",
+		"RegionUnknown" => "check the region's number and the slot",
+		"NoTimeForProposals" => "proposals are taken for a short time after the last gate of the zones",
+		"ProposalNotOptimal" => "solve the slot again, with its book as it is at the gate",
+		"ProposalNotBetter" => "the slot has as good a proposal already",
+		"ProposalLosesMoney" => "charge importers at least what exporters receive",
+		"SlotIsCoupled" => "it must be settled now: let the market go on with `admin resume`",
+		"SlotUnknown" => "`history` lists the slots of the zone and their states",
+		"TooLateToAnnul" => "the slot must be settled now: let the market go on with `admin resume`",
+		"TermsPricesInvalid" | "TermsOrderSizeInvalid" | "TermsGateInvalid" => {
+			"correct the file; `admin set-terms --help` explains its fields"
+		}
+		"TermsRewardImbalance" => {
+			"raise shortagePrice to the highest price, lower surplusPrice to the lowest"
+		}
+		"TermsPartsInvalid" => {
+			"give bondPpm from 1 to 1000000, gridFeePpm and tolerancePpm from 0 to 1000000"
+		}
+		_ => return None,
+	})
 }
 
 impl fmt::Display for DispatchFailure {
@@ -411,6 +494,53 @@ mod tests {
 			Rejection::from_code(1002, "Verification Error", ""),
 			Rejection::Other("Verification Error".into())
 		);
+	}
+
+	#[test]
+	fn error_of_the_market_comes_with_help() {
+		let failure = |name: &str| DispatchFailure { name: name.into(), explanation: "..".into() };
+		for name in [
+			"MinimumTooLarge",
+			"AlreadyExpired",
+			"TooManySpecialOrders",
+			"NotAnAgent",
+			"AgencyExpired",
+			"TooMuchEnergyForAgent",
+			"AllowanceUsedUp",
+			"NotEnoughFreeMoney",
+			"StandingSlotsInvalid",
+			"TooManyStandingOrders",
+			"StandingOrderUnknown",
+			"RecurrenceInvalid",
+			"TooManyOffers",
+			"OfferUnknown",
+			"OwnOffer",
+			"NotForYou",
+			"WrongEnergyKind",
+			"NotInOffer",
+			"BelowMinimum",
+			"MakerInactive",
+			"MakerCannotPay",
+			"ConditionsInCoupledZone",
+			"RegionInvalid",
+			"OtherRegion",
+			"RegionTooSoon",
+			"TooManyRegionVersions",
+			"RegionUnknown",
+			"CapacitiesInvalid",
+			"NoTimeForProposals",
+			"ProposalNotOptimal",
+			"ProposalNotBetter",
+			"ProposalLosesMoney",
+			"SlotIsCoupled",
+			"SlotUnknown",
+			"TooLateToAnnul",
+			"TermsPartsInvalid",
+		] {
+			assert!(failure(&format!("EnergyMarket.{name}")).help().is_some(), "{name}");
+		}
+		assert_eq!(failure("EnergyMarket.Nonsense").help(), None);
+		assert_eq!(failure("GateClosed").help(), None);
 	}
 
 	/// The texts above are the node's; they come from this conversion.

@@ -118,10 +118,7 @@ impl TxOutcome {
 				.iter()
 				.find(|event| event.pallet == pallet && event.name == name)
 				.ok_or_else(|| ClientError::EventMissing { event: format!("{pallet}.{name}") })?;
-		T::decode(&mut event.fields.as_slice()).map_err(|error| ClientError::Undecodable {
-			what: format!("the event {pallet}.{name}"),
-			reason: error.to_string(),
-		})
+		event.decode()
 	}
 }
 
@@ -134,6 +131,19 @@ pub struct ChainEvent {
 	pub name: String,
 	/// The SCALE of its fields.
 	pub fields: Vec<u8>,
+}
+
+impl ChainEvent {
+	/// Its fields. Those at the end that `T` does not name are left out.
+	///
+	/// # Errors
+	/// When they are not those of `T`.
+	pub fn decode<T: Decode>(&self) -> Result<T, ClientError> {
+		T::decode(&mut self.fields.as_slice()).map_err(|error| ClientError::Undecodable {
+			what: format!("the event {}.{}", self.pallet, self.name),
+			reason: error.to_string(),
+		})
+	}
 }
 
 /// How to connect.
@@ -263,6 +273,18 @@ impl ChainClient {
 				.and_then(|pallet| pallet.constant_by_name(name))
 				.map(|constant| constant.value().to_vec());
 			Ok(constant)
+		})
+		.await
+	}
+
+	/// The name of an error and what the chain's documentation says about it.
+	///
+	/// # Errors
+	/// When the node does not answer.
+	pub async fn explain(&self, error: &DispatchError) -> Result<DispatchFailure, ClientError> {
+		self.timed("the chain's metadata", async {
+			let block = self.current_block().await?;
+			Ok(DispatchFailure::new(block.metadata_ref(), error))
 		})
 		.await
 	}

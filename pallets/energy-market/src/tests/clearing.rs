@@ -1,14 +1,16 @@
 //! From the gate to positions.
 
-use crate::{mock::*, weights::ReckonedWeight, Books, Event, OpenBooks, Pallet, WeightInfo};
-use energy_primitives::{
-	Balance, ClearedMarket, ClearingResult, HaltReason, MarketTerms, OrderIndex, Position, Side,
-	SlotClock, SlotState, SETTLEMENT_ASSET,
+use crate::{
+	mock::*, weights::ReckonedWeight, Books, Event, OpenBooks, Pallet, WeightInfo, ENTRIES_PER_PAGE,
 };
-use frame_support::{assert_noop, assert_ok, weights::Weight};
+use energy_primitives::{
+	ClearedMarket, ClearingResult, HaltReason, MarketTerms, OrderIndex, Position, Side, SlotClock,
+	SlotState, SETTLEMENT_ASSET,
+};
+use frame_support::{assert_noop, assert_ok, storage::with_storage_layer, weights::Weight};
 
 fn position(index: u32) -> Option<Position<crate::mock::AccountId>> {
-	<EnergyMarket as ClearedMarket<_>>::position(ZONE, SLOT, index)
+	EnergyMarket::position(ZONE, SLOT, index)
 }
 
 fn state() -> SlotState {
@@ -25,7 +27,7 @@ fn marginal_bids_share_what_is_offered() {
 		assert_ok!(place(5, Side::Bid, 140_000, 900));
 		clear();
 		// 300 Wh are left for 900 Wh of bids at 0.15, which is the price.
-		let result = ClearingResult { price: 150_000, volume_wh: 1_000 };
+		let result = ClearingResult { price: 150_000, volume_wh: 1_000, net_import_wh: 0 };
 		assert_eq!(<EnergyMarket as ClearedMarket<_>>::result(ZONE, SLOT), Some(result));
 		let positions: Vec<_> = (0..4).map(|index| position(index).unwrap()).collect();
 		let energies: Vec<_> = positions.iter().map(|p| (p.bought_wh, p.sold_wh)).collect();
@@ -121,25 +123,27 @@ fn nothing_is_cleared_when_the_gate_is_open_or_the_zone_halted() {
 fn clearing_goes_on_over_many_blocks_when_each_has_little_time() {
 	run(|| {
 		assert_ok!(place(1, Side::Ask, 100_000, 1_000));
-		for who in 2..18 {
-			assert_ok!(place(who, Side::Bid, 100_000, 100));
+		for who in 0..99 {
+			assert_ok!(place(2 + who % 30, Side::Bid, 100_000, 20));
 		}
 		NowSeconds::set(6_050);
 		type W = ReckonedWeight<Test>;
-		let weight = W::work_base() + W::look_at_book() + W::find_price();
-		assert!(idle(weight + W::fill_order()).all_lte(weight + W::fill_order()));
-		assert_eq!(Books::<Test>::get(ZONE, SLOT).unwrap().cursor, 1);
+		let page =
+			W::fill_orders(ENTRIES_PER_PAGE) + W::return_money() * u64::from(ENTRIES_PER_PAGE);
+		let weight = W::work_base() + W::look_at_book() + W::find_price(0);
+		assert!(idle(weight + page).all_lte(weight + page));
+		assert_eq!(Books::<Test>::get(ZONE, SLOT).unwrap().cursor, ENTRIES_PER_PAGE);
 		assert_eq!(state(), SlotState::Clearing);
 		Pallet::<Test>::do_try_state().unwrap();
 		let mut blocks = 0;
 		while state() == SlotState::Clearing {
-			idle(W::work_base() + W::look_at_book() + W::fill_order() + W::fill_order());
+			idle(W::work_base() + W::look_at_book() + page);
 			blocks += 1;
 			assert!(blocks < 100, "clearing must end");
 		}
-		let bought: u64 = (1..17).map(|index| position(index).unwrap().bought_wh).sum();
+		let bought: u64 = (1..31).map(|index| position(index).unwrap().bought_wh).sum();
 		assert_eq!(bought, 1_000);
-		assert!(blocks >= 8);
+		assert!(blocks > 1);
 	});
 }
 
@@ -162,38 +166,38 @@ fn slot_stays_uncleared_until_settlement_takes_it() {
 fn a_block_has_time_for_a_market_of_the_largest_size() {
 	run(|| {
 		type W = ReckonedWeight<Test>;
-		let needed = W::work_base() + W::look_at_book() + W::find_price();
+		let needed = W::work_base() + W::look_at_book() + W::find_price(0);
 		assert!(needed.all_lt(block_weight() / 4));
 	});
 }
 
 #[test]
-fn settlement_collects_and_releases_what_is_held() {
+fn settlement_ends_positions_and_moves_money_between_accounts() {
 	run(|| {
 		assert_ok!(place(1, Side::Ask, 100_000, 100));
 		assert_ok!(place(2, Side::Bid, 100_000, 100));
 		clear();
 		type Market = EnergyMarket;
 		let before = held(2);
-		assert_ok!(<Market as ClearedMarket<_>>::collect(ZONE, SLOT, 1, 1_000, &account(3)));
-		assert_eq!(held(2), before - 1_000);
-		assert_eq!(Assets::balance(SETTLEMENT_ASSET, account(3)), MONEY + 1_000);
 		assert_noop!(
-			<Market as ClearedMarket<_>>::collect(ZONE, SLOT, 1, before, &account(3)),
-			sp_runtime::TokenError::FundsUnavailable
+			with_storage_layer(|| {
+				<Market as ClearedMarket<_>>::finish(ZONE, SLOT, 0, &[0, -(before as i128) - 1])
+			}),
+			sp_runtime::ArithmeticError::Underflow
 		);
 		<Market as ClearedMarket<_>>::settling(ZONE, SLOT);
 		assert_eq!(state(), SlotState::Settling);
-		for index in [0, 1] {
-			assert_ok!(<Market as ClearedMarket<_>>::release(ZONE, SLOT, index));
-		}
+		assert_eq!(<Market as ClearedMarket<_>>::finish(ZONE, SLOT, 0, &[900, -1_000]), Ok(2));
+		assert_eq!(crate::InTransit::<Test>::get(), -100);
+		assert_ok!(<Market as ClearedMarket<_>>::pay_in(&account(3), 50));
+		assert_ok!(<Market as ClearedMarket<_>>::pay_out(&account(3), 150));
+		assert_eq!(crate::InTransit::<Test>::get(), 0);
 		assert_eq!((held(1), held(2)), (0, 0));
-		assert!(<Market as ClearedMarket<_>>::release(ZONE, SLOT, 0).is_err());
+		assert!(<Market as ClearedMarket<_>>::finish(ZONE, SLOT, 0, &[0, 0]).is_err());
 		<Market as ClearedMarket<_>>::settled(ZONE, SLOT);
 		assert_eq!(state(), SlotState::Settled);
-		let total: Balance =
-			(1..4).map(|who| Assets::balance(SETTLEMENT_ASSET, account(who))).sum();
-		assert_eq!(total, 3 * MONEY);
+		let balances = [1, 2, 3].map(|who| Assets::balance(SETTLEMENT_ASSET, account(who)));
+		assert_eq!(balances, [MONEY + 900, MONEY - 1_000, MONEY + 100]);
 	});
 }
 

@@ -93,6 +93,21 @@ fn terms_are_refused_when_it_would_pay_not_to_deliver_or_not_to_take() {
 }
 
 #[test]
+fn terms_are_refused_when_a_part_is_more_than_the_whole_or_there_is_no_bond() {
+	run(|| {
+		for bad in [
+			MarketTerms { bond_ppm: 0, ..terms() },
+			MarketTerms { bond_ppm: 1_000_001, ..terms() },
+			MarketTerms { grid_fee_ppm: 1_000_001, ..terms() },
+			MarketTerms { tolerance_ppm: 1_000_001, ..terms() },
+		] {
+			assert_noop!(set(bad), Error::<Test>::TermsPartsInvalid);
+		}
+		assert_ok!(set(MarketTerms { bond_ppm: 1, tolerance_ppm: 1_000_000, ..terms() }));
+	});
+}
+
+#[test]
 fn market_is_halted_and_resumed_by_the_council_and_the_regulator() {
 	run(|| {
 		for origin in [RuntimeOrigin::root(), RuntimeOrigin::signed(regulator())] {

@@ -1,3 +1,11 @@
+mod accounts;
+mod agents;
+mod annulment;
+mod batches;
+mod bilateral;
 mod clearing;
+mod conditions;
+mod coupling;
 mod governance;
 mod orders;
+mod standing;

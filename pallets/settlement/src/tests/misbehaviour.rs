@@ -57,8 +57,8 @@ fn zone_is_halted_when_a_seller_would_get_one_minor_unit_too_much() {
 
 #[test]
 fn zone_is_halted_when_a_buyer_would_get_more_than_its_surplus_is_worth() {
-	// 500 Wh at 0.020001, rounded up, and one more.
-	halts_with(Behaviour::AddsImbalance(10_002), HaltReason::PolicyOverpaysParticipant);
+	// 500 Wh at the clearing price, the dearest that a surplus can have here, and one more.
+	halts_with(Behaviour::AddsImbalance(75_001), HaltReason::PolicyOverpaysParticipant);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use crate::{
 	mock::*, weights::ReckonedWeight, Bills, Event, Jobs, Pallet, Pass, Pending, Pot, Sums,
 	WeightInfo,
 };
-use energy_primitives::{Bill, CashFlow, Measured, Quality, Side, Slot, SlotState};
+use energy_primitives::{
+	Agreed, Bill, CashFlow, Measured, Quality, Side, Slot, SlotState, POSITIONS_PER_PAGE,
+};
 
 fn state(slot: Slot) -> SlotState {
 	pallet_energy_market::Books::<Test>::get(ZONE, slot).unwrap().state
@@ -36,6 +38,7 @@ fn everyone_pays_for_what_it_promised_when_all_is_delivered() {
 		let bill = Bill {
 			bought_wh: 600,
 			sold_wh: 0,
+			agreed: Agreed::default(),
 			measured: Measured { import_wh: 600, export_wh: 0, quality: Quality::Valid },
 			flow: CashFlow { energy: -90_000, imbalance: 0, grid_fee: 1_801 },
 		};
@@ -159,34 +162,36 @@ fn nothing_happens_until_the_meters_are_final() {
 fn many_positions_are_settled_page_by_page_over_many_blocks() {
 	run(|| {
 		place(1, Side::Ask, 150_000, 1_000);
-		for who in 2..9 {
-			place(who, Side::Bid, 150_000, 100);
-			reads(who, 100, 0);
+		for who in 100..140 {
+			place(who, Side::Bid, 150_000, 25);
+			reads(who, 25, 0);
 		}
 		reads(1, 0, 1_000);
 		NowSeconds::set(6_050);
 		use frame_support::traits::Hooks;
 		EnergyMarket::on_idle(1, frame_support::weights::Weight::MAX);
 		type W = ReckonedWeight<Test>;
-		let dearest = (W::ask(PAGE) + <Test as crate::Config>::PolicyWeight::get())
-			.max(W::collect(PAGE))
-			.max(W::pay(PAGE));
+		let dearest = [Pass::Measure, Pass::Ask, Pass::Pay]
+			.into_iter()
+			.map(|pass| Pallet::<Test>::most(pass, POSITIONS_PER_PAGE))
+			.fold(frame_support::weights::Weight::zero(), |most, one| most.max(one));
 		let little = W::work_base() + W::look_at_job() + dearest;
 		let mut blocks = 0;
 		while state(SLOT) != SlotState::Settled {
 			Settlement::on_idle(1, little);
 			Pallet::<Test>::do_try_state().unwrap();
-			assert_eq!(all_money(), 30 * MONEY + POT);
+			assert_eq!(all_money(), ALL_MONEY);
 			if state(SLOT) != SlotState::Settled {
-				assert_eq!(Settlement::bill(ZONE, SLOT, &account(2)), None, "not final yet");
+				assert_eq!(Settlement::bill(ZONE, SLOT, &account(100)), None, "not final yet");
 			}
 			blocks += 1;
 			assert!(blocks < 100, "settlement must end");
 		}
-		assert!(blocks > 3);
-		assert_eq!(PolicyCalls::get(), [3, 3, 2]);
-		assert_eq!(free(1), MONEY + 105_000);
-		assert_eq!(Bills::<Test>::iter_prefix((ZONE, SLOT)).count(), 8);
+		assert!(blocks > 2);
+		assert_eq!(PolicyCalls::get(), [32, 9]);
+		assert_eq!(free(1), MONEY + 150_000);
+		assert_eq!(Bills::<Test>::iter_prefix((ZONE, SLOT)).count(), 2);
+		assert!(Settlement::bill(ZONE, SLOT, &account(139)).is_some());
 	});
 }
 
@@ -241,5 +246,5 @@ fn bills_are_forgotten_after_the_retention() {
 fn sums_of_a_job_start_at_zero_when_the_contract_is_asked_again() {
 	let job = crate::Job::new(7);
 	assert_eq!((job.pass, job.sums), (Pass::Wait, Sums::default()));
-	assert_eq!(job.page(3), 0..3);
+	assert_eq!((job.pages(3), job.positions_on(&(0..1)), job.page_count()), (0..1, 7, 1));
 }
