@@ -14,7 +14,7 @@ use std::{
 	collections::VecDeque,
 	path::{Path, PathBuf},
 	sync::Arc,
-	time::{Duration, Instant},
+	time::Duration,
 };
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
@@ -49,7 +49,11 @@ use sp_inherents::InherentData;
 use sp_runtime::{traits::Block as _, Digest, DigestItem, OpaqueExtrinsic};
 use tempfile::TempDir;
 
-use crate::{configuration, events::Events};
+use crate::{
+	configuration,
+	events::Events,
+	stopwatch::{Stopwatch, Took},
+};
 
 /// Runs the runtime's Wasm.
 pub type Executor = WasmExecutor<sp_io::SubstrateHostFunctions>;
@@ -142,15 +146,15 @@ impl Node {
 		workshop: &Workshop,
 		block: Block,
 		action: StateAction<Block>,
-	) -> Result<Duration> {
+	) -> Result<Took> {
 		let (header, body) = block.deconstruct();
 		let mut params = BlockImportParams::new(BlockOrigin::NetworkBroadcast, header);
 		params.body = Some(body);
 		params.state_action = action;
 		params.fork_choice = Some(ForkChoiceStrategy::LongestChain);
-		let start = Instant::now();
+		let start = Stopwatch::start();
 		let outcome = workshop.tokio.block_on(self.client.import_block(params))?;
-		let took = start.elapsed();
+		let took = start.took();
 		ensure!(
 			matches!(&outcome, ImportResult::Imported(imported) if imported.is_new_best),
 			"a block was not taken as the best one: {outcome:?}"
@@ -159,12 +163,12 @@ impl Node {
 	}
 
 	/// Makes a block final, if one is given.
-	fn finalise(&self, hash: Option<Hash>) -> Result<Duration> {
-		let start = Instant::now();
+	fn finalise(&self, hash: Option<Hash>) -> Result<Took> {
+		let start = Stopwatch::start();
 		if let Some(hash) = hash {
 			self.client.finalize_block(hash, None, false)?;
 		}
-		Ok(start.elapsed())
+		Ok(start.took())
 	}
 
 	/// The newest block.
@@ -185,11 +189,11 @@ pub struct Made {
 	/// Whether a transaction found no more room.
 	pub is_full: bool,
 	/// Building it.
-	pub build: Duration,
+	pub build: Took,
 	/// Executing and committing it. Zero if the block was not to be measured.
-	pub import: Duration,
+	pub import: Took,
 	/// Making an earlier block final.
-	pub finalise: Duration,
+	pub finalise: Took,
 	/// The weight that it used.
 	pub weight: Weight,
 	/// What happened in it.
@@ -197,9 +201,14 @@ pub struct Made {
 }
 
 impl Made {
-	/// What the block costs a node that did not build it, seconds.
+	/// What the block costs a node that did not build it.
+	pub fn took(&self) -> Took {
+		self.import + self.finalise
+	}
+
+	/// The same by the clock on the wall, seconds.
 	pub fn seconds(&self) -> f64 {
-		(self.import + self.finalise).as_secs_f64()
+		self.took().wall.as_secs_f64()
 	}
 }
 
@@ -217,7 +226,7 @@ struct Built {
 	weight: Weight,
 	taken: usize,
 	is_full: bool,
-	took: Duration,
+	took: Took,
 }
 
 /// A chain. See the top of this page.
@@ -359,7 +368,7 @@ impl<'a> Chain<'a> {
 			(None, false) => {
 				self.builder.import(self.workshop, block, own)?;
 				self.builder.finalise(final_block)?;
-				(Duration::ZERO, Duration::ZERO)
+				(Took::default(), Took::default())
 			}
 		};
 		self.next_milliseconds = milliseconds.saturating_add(MILLISECONDS_PER_BLOCK);
@@ -399,14 +408,14 @@ impl<'a> Chain<'a> {
 	///
 	/// # Errors
 	/// When the block is not valid.
-	pub fn execute(&self, trial: &Trial) -> Result<Duration> {
+	pub fn execute(&self, trial: &Trial) -> Result<Took> {
 		let parent = trial.block.header().parent_hash;
 		let block = trial.block.clone().into();
 		let mut api = self.node().client.runtime_api();
 		api.set_call_context(CallContext::Onchain { import: true });
-		let start = Instant::now();
+		let start = Stopwatch::start();
 		api.execute_block(parent, block)?;
-		Ok(start.elapsed())
+		Ok(start.took())
 	}
 
 	fn build<'b>(
@@ -418,7 +427,7 @@ impl<'a> Chain<'a> {
 		let slot = milliseconds / MILLISECONDS_PER_BLOCK;
 		let author =
 			<DigestItem as CompatibleDigestItem<AuthoritySignature>>::aura_pre_digest(slot.into());
-		let start = Instant::now();
+		let start = Stopwatch::start();
 		let mut builder = BlockBuilderBuilder::new(client)
 			.on_parent_block(self.builder.best())
 			.fetch_parent_block_number(client)?
@@ -445,7 +454,7 @@ impl<'a> Chain<'a> {
 			}
 		}
 		let block = builder.build()?;
-		let took = start.elapsed();
+		let took = start.took();
 		let change = |item| changed(&block, item);
 		let events = Events::read(change("Events")?)?;
 		let weight = PerDispatchClass::<Weight>::decode(&mut change("BlockWeight")?)?.total();

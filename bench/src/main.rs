@@ -8,8 +8,8 @@
 //!   are what they sign.
 //! - [`market`]: the way of a slot, block by block.
 //! - [`scenarios`]: what is measured.
-//! - [`measure`], [`census`], [`machine`], [`events`]: samples, storage, the machine, what
-//!   happened.
+//! - [`stopwatch`], [`measure`], [`census`], [`machine`], [`events`]: times, samples, storage, the
+//!   machine, what happened.
 //! - [`report`]: the figures.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -26,6 +26,7 @@ mod measure;
 mod people;
 mod report;
 mod scenarios;
+mod stopwatch;
 mod town;
 
 use std::{cell::RefCell, fs, path::Path, time::Instant};
@@ -65,7 +66,7 @@ fn bench(options: &Options) -> Result<Bench> {
 	})
 }
 
-fn run(options: &Options, machine: Machine, start: Instant) -> Run {
+fn run(options: &Options, machine: Machine, start: Instant, journal: &Journal) -> Run {
 	let program = |argument: String| {
 		let path = Path::new(&argument);
 		path.file_name().map_or(argument.clone(), |name| name.to_string_lossy().into_owned())
@@ -77,6 +78,7 @@ fn run(options: &Options, machine: Machine, start: Instant) -> Run {
 		seed: options.seed,
 		quick: options.quick,
 		seconds: start.elapsed().as_secs_f64(),
+		wall_by_processor: journal.wall_by_processor(),
 		machine,
 	}
 }
@@ -101,17 +103,18 @@ fn market_figures(options: &Options, only: &[Part]) -> Result<()> {
 	if is_wanted(Part::Growth) {
 		figures.growth = Some(growth::run(&bench).context("growth")?);
 	}
-	let run = run(options, machine, start);
+	let journal = bench.journal.into_inner();
+	let run = run(options, machine, start, &journal);
 	figures.print(&run);
 	report::write(&options.out, "market.json", &figures.json(&run))?;
-	report::write(&options.out, "market-samples.json", &bench.journal.into_inner().0)
+	report::write(&options.out, "market-samples.json", &journal.0)
 }
 
 fn steps_figures(options: &Options) -> Result<()> {
 	let (machine, start) = (Machine::this(), Instant::now());
 	let bench = bench(options)?;
 	let steps = steps::run(&bench).context("steps")?;
-	let run = run(options, machine, start);
+	let run = run(options, machine, start, &bench.journal.borrow());
 	report::print_steps(&steps);
 	let content = serde_json::json!({ "steps": steps, "run": run });
 	report::write(&options.out, "steps.json", &content)

@@ -1,5 +1,7 @@
 //! Samples, and what is made of them.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::chain::Made;
@@ -55,6 +57,8 @@ pub struct Sample {
 	pub import_us: f64,
 	/// Making an earlier block final, microseconds.
 	pub finalise_us: f64,
+	/// What the processor did for the two, microseconds.
+	pub processor_us: f64,
 	/// The weight that was used, microseconds on the reference machine.
 	pub weight_us: f64,
 }
@@ -66,6 +70,7 @@ pub struct Journal(pub Vec<Sample>);
 impl Journal {
 	/// Notes a block.
 	pub fn note(&mut self, scenario: &'static str, phase: &str, made: &Made) {
+		let microseconds = |duration: Duration| duration.as_secs_f64() * 1e6;
 		self.0.push(Sample {
 			scenario,
 			phase: phase.into(),
@@ -73,11 +78,21 @@ impl Journal {
 			chain_milliseconds: made.milliseconds,
 			transactions: made.transactions,
 			is_full: made.is_full,
-			build_us: made.build.as_secs_f64() * 1e6,
-			import_us: made.import.as_secs_f64() * 1e6,
-			finalise_us: made.finalise.as_secs_f64() * 1e6,
+			build_us: microseconds(made.build.wall),
+			import_us: microseconds(made.import.wall),
+			finalise_us: microseconds(made.finalise.wall),
+			processor_us: microseconds(made.took().processor),
 			weight_us: made.weight.ref_time() as f64 / 1e6,
 		});
+	}
+
+	/// How much longer the blocks took by the clock on the wall than the processor worked for them.
+	/// Where it is much more than one, the machine was busy with something else.
+	pub fn wall_by_processor(&self) -> Option<f64> {
+		let sum = |of: fn(&Sample) -> f64| self.0.iter().map(of).sum::<f64>();
+		let processor = sum(|sample| sample.processor_us);
+		let wall = sum(|sample| sample.import_us + sample.finalise_us);
+		(processor > 0.0).then(|| wall / processor)
 	}
 }
 

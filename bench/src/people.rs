@@ -12,7 +12,8 @@ use sp_runtime::{generic::Era, OpaqueExtrinsic};
 /// Somebody with a key, and how many transactions it has signed.
 pub struct Person {
 	pair: Pair,
-	nonce: Nonce,
+	/// How many transactions it has signed: the number of the next one.
+	pub nonce: Nonce,
 	/// Its account.
 	pub account: AccountId,
 }
@@ -63,12 +64,6 @@ impl Person {
 		);
 		OpaqueExtrinsic::try_from_encoded_extrinsic(&transaction.encode())
 			.expect("what was encoded as a transaction is one; qed")
-	}
-
-	/// Signs a call as if it had sent so many transactions.
-	pub fn sign_with(&mut self, genesis: Hash, call: RuntimeCall, nonce: Nonce) -> OpaqueExtrinsic {
-		self.nonce = nonce;
-		self.sign(genesis, call)
 	}
 }
 

@@ -31,6 +31,8 @@ const GOAL_CLEARING: f64 = 1.2;
 const GOAL_GATE_SECONDS: f64 = 10.0;
 /// From the end of the slot to the money, seconds.
 const GOAL_PAID_SECONDS: f64 = 30.0;
+/// From which on the time on the wall by that of the processor is remarked upon.
+const BUSY: f64 = 1.15;
 /// The state in the last quarter by that in the first.
 const GOAL_GROWTH: f64 = 1.1;
 
@@ -60,6 +62,8 @@ pub struct Run {
 	pub quick: bool,
 	/// How long it took, seconds.
 	pub seconds: f64,
+	/// The blocks' time by the clock on the wall, by what the processor did for them.
+	pub wall_by_processor: Option<f64>,
 	/// On what.
 	pub machine: Machine,
 }
@@ -73,7 +77,8 @@ impl Figures {
 	fn clearing_spread(&self) -> Option<f64> {
 		let times = self.clearing.as_ref()?.iter().map(|clearing| clearing.milliseconds);
 		let max = times.clone().max_by(f64::total_cmp)?;
-		Some(max / times.min_by(f64::total_cmp)?)
+		// Where little is measured, noise can make it negative.
+		times.min_by(f64::total_cmp).filter(|min| *min > 0.0).map(|min| max / min)
 	}
 
 	/// As it is written to `market.json`.
@@ -136,6 +141,12 @@ impl Figures {
 		if run.quick {
 			println!("A quick run: the figures only show that everything works.");
 		}
+		if let Some(ratio) = run.wall_by_processor.filter(|ratio| *ratio > BUSY) {
+			println!(
+				"The machine was busy with something else: blocks took {ratio:.2} times as long as \
+				 the processor worked for them."
+			);
+		}
 		if let Some(rates) = &self.rates {
 			rates_table(rates);
 		}
@@ -165,9 +176,10 @@ impl Figures {
 		for trades in self.trades.iter().flatten() {
 			println!("\nTrades from order to payment, {} orders a slot", trades.orders_per_slot);
 			println!(
-				"  {:.0} a second of work, {:.0} a second of the chain; {} trades, {:.2} positions \
-				 each",
+				"  {:.0} a second of work, {:.0} of the processor, {:.0} of the chain; {} trades, \
+				 {:.2} positions each",
 				trades.per_second,
+				trades.per_processor_second,
 				trades.chain_time_per_second,
 				trades.trades,
 				trades.positions_per_trade
@@ -188,8 +200,15 @@ impl Figures {
 
 fn rates_table(rates: &Rates) {
 	println!(
-		"\n{:<32} {:>9} {:>9} {:>9} {:>8} {:>10} {:>8}",
-		"In a second of work", "median", "min", "max", "in block", "chain time", "by transf."
+		"\n{:<32} {:>9} {:>9} {:>9} {:>9} {:>8} {:>10} {:>10}",
+		"In a second of work",
+		"median",
+		"min",
+		"max",
+		"processor",
+		"in block",
+		"chain time",
+		"by transf."
 	);
 	for (name, rate) in [
 		("transfers", &rates.transfers),
@@ -201,10 +220,11 @@ fn rates_table(rates: &Rates) {
 			value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
 		};
 		println!(
-			"  {name:<30} {:>9.0} {:>9.0} {:>9.0} {:>8} {:>10} {:>8.2}",
+			"  {name:<30} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>8} {:>10} {:>10.2}",
 			rate.per_second.median,
 			rate.per_second.min,
 			rate.per_second.max,
+			rate.per_processor_second.median,
 			count(rate.per_full_block),
 			count(rate.chain_time_per_second),
 			rate.per_second.median / rates.transfers.per_second.median,
@@ -243,8 +263,15 @@ fn growth_table(growth: &Growth) {
 pub fn print_steps(steps: &[Step]) {
 	println!("\n{:<40} {:>12} {:>14}", "Step", "us", "its block, us");
 	for step in steps {
-		let block = step.block_microseconds.map_or_else(String::new, |block| format!("{block:.0}"));
-		println!("  {:<38} {:>12.2} {block:>14}", step.name, step.microseconds);
+		let show = |value: Option<f64>, digits| {
+			value.map_or_else(String::new, |value| format!("{value:.digits$}"))
+		};
+		println!(
+			"  {:<38} {:>12} {:>14}",
+			step.name,
+			show(step.microseconds, 2),
+			show(step.block_microseconds, 0)
+		);
 	}
 }
 

@@ -175,15 +175,24 @@ impl<'a> Town<'a> {
 		Ok(())
 	}
 
-	/// A call that the utility, who is the superuser too, signs: one for the next block, or for a
-	/// trial.
+	/// A call that the utility, who is the superuser too, signs for the next block or for a trial.
+	///
+	/// # Errors
+	/// As [`Town::all_by_utility`].
+	pub fn by_utility(&mut self, call: RuntimeCall) -> Result<OpaqueExtrinsic> {
+		let mut signed = self.all_by_utility(vec![call])?;
+		signed.pop().context("a call was not signed")
+	}
+
+	/// All calls that the utility signs for the next block or for a trial, in their order.
 	///
 	/// # Errors
 	/// When the chain does not say how many transactions the utility has sent. Those that deploy a
 	/// contract count twice.
-	pub fn by_utility(&mut self, call: RuntimeCall) -> Result<OpaqueExtrinsic> {
-		let nonce = self.chain.nonce(&self.utility.account)?;
-		Ok(self.utility.sign_with(self.chain.genesis_hash(), call, nonce))
+	pub fn all_by_utility(&mut self, calls: Vec<RuntimeCall>) -> Result<Vec<OpaqueExtrinsic>> {
+		let genesis = self.chain.genesis_hash();
+		self.utility.nonce = self.chain.nonce(&self.utility.account)?;
+		Ok(calls.into_iter().map(|call| self.utility.sign(genesis, call)).collect())
 	}
 
 	/// A call that the oracle signs.

@@ -18,8 +18,10 @@ use frame_support::{
 		VariantCountOf,
 	},
 	weights::{
-		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS, WEIGHT_REF_TIME_PER_SECOND},
-		ConstantMultiplier, IdentityFee, Weight,
+		constants::{
+			WEIGHT_REF_TIME_PER_MICROS, WEIGHT_REF_TIME_PER_MILLIS, WEIGHT_REF_TIME_PER_SECOND,
+		},
+		ConstantMultiplier, IdentityFee, RuntimeDbWeight, Weight,
 	},
 	PalletId,
 };
@@ -42,6 +44,13 @@ const NORMAL_RATIO: Perbill = Perbill::from_percent(75);
 const BLOCK_BYTES: u32 = 5 * 1024 * 1024;
 
 parameter_types! {
+	/// What a read and a write of the state cost, measured with `energy-bench steps`: a write with its part
+	/// of the state root and of the commit takes 20 to 38 microseconds, a read 2 to 5 where the node has
+	/// the entry in its cache and 32 to 36 where it does not.
+	pub const DbWeight: RuntimeDbWeight = RuntimeDbWeight {
+		read: 15 * WEIGHT_REF_TIME_PER_MICROS,
+		write: 40 * WEIGHT_REF_TIME_PER_MICROS,
+	};
 	pub const BlockHashCount: BlockNumber = 2_400;
 	pub const Version: RuntimeVersion = VERSION;
 	/// One second of computing in a block of two seconds.
@@ -66,7 +75,7 @@ impl frame_system::Config for Runtime {
 	type Nonce = Nonce;
 	type Hash = H256;
 	type BlockHashCount = BlockHashCount;
-	type DbWeight = RocksDbWeight;
+	type DbWeight = DbWeight;
 	type Version = Version;
 	type AccountData = pallet_balances::AccountData<Balance>;
 	type OnNewAccount = pallet_revive::AutoMapper<Runtime>;

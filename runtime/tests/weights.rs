@@ -62,7 +62,9 @@ fn every_step_of_the_market_fits_into_what_transactions_leave() {
 		("clearing: find the price, 64 conditions", Market::find_price(64)),
 		(
 			"clearing: fill a page of orders",
-			Market::fill_orders(32).saturating_add(Market::return_money().saturating_mul(32)),
+			Market::fill_orders(32)
+				.saturating_add(Market::change_accounts(32))
+				.saturating_add(Market::return_money().saturating_mul(32)),
 		),
 		("standing orders: place one", Market::renew_order()),
 		("offers: look at one", Market::sweep_offer()),

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use energy_primitives::{api::ZoneSummary, Balance, Slot, MINOR_UNITS};
+use energy_primitives::{api::ZoneSummary, Balance, Slot, MINOR_UNITS, POSITIONS_PER_PAGE};
 use energy_wallet::client::{account_of, ChainClient};
 use serde::Serialize;
 use subxt_signer::sr25519::dev;
@@ -86,13 +86,14 @@ impl Summary {
 	) -> Result<Self> {
 		let version =
 			process::run("energy-node", &["--version".into()], crate::network::STOP).await?;
-		let page_size = network
+		let pages_per_question = network
 			.client
-			.constant("Settlement", "PageSize")
+			.constant("Settlement", "PagesPerQuestion")
 			.await?
 			.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok())
 			.map(u32::from_le_bytes)
-			.context("the chain does not say how large a page is")?;
+			.context("the chain does not say how much a question is about")?;
+		let question = pages_per_question.saturating_mul(POSITIONS_PER_PAGE);
 		let of_slots = || slots.iter().filter_map(|slot| record.slots.get(slot));
 		let total: Balance =
 			balances(network).await?.iter().map(|(_, free, held)| free + held).sum();
@@ -115,7 +116,7 @@ impl Summary {
 			paid_minor_units: of_slots().map(|slot| slot.collected).sum(),
 			conservation_error: i128::try_from(total)? - i128::try_from(ALL_MONEY)?,
 			contract_calls: of_slots()
-				.map(|slot| u64::from(slot.positions.div_ceil(page_size)))
+				.map(|slot| u64::from(slot.positions.div_ceil(question)))
 				.sum(),
 			seconds: (seconds * 10.0).round() / 10.0,
 		})

@@ -1,10 +1,10 @@
 //! How long it takes to find the price of a book, by how many orders are in it.
 //!
 //! Two blocks are built on the same parent: in one the gate of the book closes, in the other, two
-//! seconds earlier, it does not. A transaction of the superuser uses up so much of both blocks that
+//! seconds earlier, it does not. Transactions of the superuser use up so much of both blocks that
 //! there is just enough idle time left to find the price, and not to fill the orders as well. Both
 //! are executed again and again, in turns, and nothing is committed; the difference is the time it
-//! takes to find the price.
+//! takes to find the price. All times are those of the processor.
 
 use anyhow::{ensure, Context, Result};
 use energy_primitives::Slot;
@@ -23,8 +23,6 @@ use crate::{
 
 /// The distance of the books, in slots: placing the orders takes many blocks.
 const SLOTS_BETWEEN: u32 = 60;
-/// The time in which more orders are filled, picoseconds.
-const MORE_TIME: u64 = 60_000_000_000;
 /// How exactly the idle time is found, picoseconds.
 const EXACTNESS: u64 = 2_000_000;
 
@@ -41,18 +39,6 @@ pub struct Clearing {
 	pub with_gate: Spread,
 	/// Orders that were filled in that block, because there was still time.
 	pub orders_filled: u32,
-	/// Executing the block with more time to fill orders, ms.
-	pub with_more: Spread,
-	/// Orders that were filled in that block.
-	pub more_filled: u32,
-}
-
-impl Clearing {
-	/// What it takes to fill an order, ms; where the blocks tell.
-	fn fill(&self) -> Option<f64> {
-		let more = self.more_filled.checked_sub(self.orders_filled).filter(|more| *more > 0)?;
-		Some((self.with_more.median - self.with_gate.median) / f64::from(more))
-	}
 }
 
 /// Clears a book of each size.
@@ -73,17 +59,11 @@ pub fn run(bench: &Bench) -> Result<Vec<Clearing>> {
 		eprintln!("clearing: placing {orders} orders");
 		fill_book(&mut town, &mut dice, slot, orders)?;
 		let clearing = clear(bench, &mut town, slot, orders)?;
+		eprintln!("  price of {orders} orders found in {:.2} ms", clearing.milliseconds);
 		cleared.push(clearing);
 		if number < bench.sizes.books.len() {
 			market::clear(&mut town, slot, |_| {})?;
 		}
-	}
-	let fills = Spread::of(cleared.iter().filter_map(Clearing::fill).collect()).median;
-	for clearing in &mut cleared {
-		clearing.milliseconds = clearing.with_gate.median
-			- clearing.without_gate.median
-			- fills * f64::from(clearing.orders_filled);
-		eprintln!("  price of {} orders: {:.2} ms", clearing.orders, clearing.milliseconds);
 	}
 	Ok(cleared)
 }
@@ -113,8 +93,8 @@ fn fill_book(town: &mut Town<'_>, dice: &mut Dice, slot: Slot, orders: usize) ->
 
 /// The block at `seconds` of whose weight the superuser uses `picoseconds`.
 pub fn trial(town: &mut Town<'_>, seconds: u64, picoseconds: u64) -> Result<Option<Trial>> {
-	let filler = town.by_utility(calls::fill(picoseconds))?;
-	town.chain.try_block(seconds, &[filler])
+	let filler = town.all_by_utility(calls::fill(picoseconds))?;
+	town.chain.try_block(seconds, &filler)
 }
 
 fn clear(bench: &Bench, town: &mut Town<'_>, slot: Slot, orders: usize) -> Result<Clearing> {
@@ -131,26 +111,20 @@ fn clear(bench: &Bench, town: &mut Town<'_>, slot: Slot, orders: usize) -> Resul
 	}
 	let fits = "the block that was built before does not fit any more";
 	let closing = trial(town, gate, low)?.context(fits)?;
-	let more = trial(town, gate, low.saturating_sub(MORE_TIME))?.context(fits)?;
 	let control = trial(town, gate - 2, low)?.context(fits)?;
 	ensure!(closing.events.gates_closed == 1, "the gate does not close");
 	ensure!(control.events.gates_closed == 0, "the gate closes too early");
-	let trials = [&control, &closing, &more];
-	let mut times = [(); 3].map(|()| Vec::new());
+	let (mut with_gate, mut without_gate) = (Vec::new(), Vec::new());
 	for _ in 0..bench.sizes.repeats {
-		for (trial, times) in trials.into_iter().zip(&mut times) {
-			times.push(town.chain.execute(trial)?.as_secs_f64() * 1e3);
-		}
+		without_gate.push(town.chain.execute(&control)?.processor.as_secs_f64() * 1e3);
+		with_gate.push(town.chain.execute(&closing)?.processor.as_secs_f64() * 1e3);
 	}
-	let [without_gate, with_gate, with_more] = times.map(Spread::of);
+	let (with_gate, without_gate) = (Spread::of(with_gate), Spread::of(without_gate));
 	Ok(Clearing {
 		orders,
-		// Known when all books are cleared.
-		milliseconds: 0.0,
+		milliseconds: with_gate.median - without_gate.median,
 		without_gate,
 		with_gate,
 		orders_filled: closing.events.orders_filled,
-		with_more,
-		more_filled: more.events.orders_filled,
 	})
 }

@@ -13,6 +13,7 @@ use crate::{
 	chain::Queue,
 	market,
 	people::Dice,
+	stopwatch::Took,
 	town::{matched_order, Plan, Town},
 };
 
@@ -27,6 +28,8 @@ pub struct Wait {
 	pub chain_seconds: f64,
 	/// Seconds that a node worked for them.
 	pub execution_seconds: f64,
+	/// Seconds that its processor did.
+	pub processor_seconds: f64,
 }
 
 /// Both waits.
@@ -68,28 +71,32 @@ pub fn run(bench: &Bench) -> Result<Waits> {
 	}
 	town.chain.prepare(&mut queue)?;
 
-	let mut execution_seconds = 0.0;
+	let mut took = Took::default();
 	let blocks = market::clear(&mut town, slot, |made| {
 		bench.note(SCENARIO, "clearing", made);
-		execution_seconds += made.seconds();
+		took = took + made.took();
 	})?;
-	let gate_to_positions = wait(blocks, execution_seconds);
+	let gate_to_positions = wait(blocks, took);
 	let positions = town.chain.slot(slot)?.positions;
 	eprintln!("  {positions} positions after {} s", gate_to_positions.chain_seconds);
 
-	let mut execution_seconds = 0.0;
+	let mut took = Took::default();
 	let orders_each = bench.sizes.orders_per_person as u64;
 	let blocks = market::settle(&mut town, slot, orders_each, |made| {
 		bench.note(SCENARIO, "settlement", made);
-		execution_seconds += made.seconds();
+		took = took + made.took();
 	})?;
-	let slot_to_paid = wait(blocks, execution_seconds);
+	let slot_to_paid = wait(blocks, took);
 	market::trades(&town, slot, orders_each)?;
 	eprintln!("  everyone paid after {} s", slot_to_paid.chain_seconds);
 	Ok(Waits { people, orders, positions, gate_to_positions, slot_to_paid })
 }
 
-fn wait(blocks: usize, execution_seconds: f64) -> Wait {
-	let chain_seconds = blocks as f64 * MILLISECONDS_PER_BLOCK as f64 / 1e3;
-	Wait { blocks, chain_seconds, execution_seconds }
+fn wait(blocks: usize, took: Took) -> Wait {
+	Wait {
+		blocks,
+		chain_seconds: blocks as f64 * MILLISECONDS_PER_BLOCK as f64 / 1e3,
+		execution_seconds: took.wall.as_secs_f64(),
+		processor_seconds: took.processor.as_secs_f64(),
+	}
 }

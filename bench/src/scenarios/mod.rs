@@ -62,7 +62,7 @@ impl Sizes {
 			people: 200,
 			blocks: 3,
 			most: 100,
-			books: [100, 1_000, 3_000],
+			books: [500, 1_000, 3_000],
 			repeats: 3,
 			orders_per_person: 2,
 			traders: 40,

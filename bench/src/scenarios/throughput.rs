@@ -27,13 +27,15 @@ const SLOTS_AHEAD: u32 = 60;
 pub struct Rate {
 	/// By the time that executing and committing the blocks takes.
 	pub per_second: Spread,
+	/// By what the processor does for it.
+	pub per_processor_second: Spread,
 	/// In a block that is full.
 	pub per_full_block: Option<f64>,
 	/// What a chain can do that makes full blocks in their time.
 	pub chain_time_per_second: Option<f64>,
 	/// The weight of one, microseconds on the reference machine, with its share of a block's own.
 	pub weight_us: f64,
-	/// What one takes in fact, microseconds.
+	/// What the processor does for one in fact, microseconds.
 	pub measured_us: f64,
 }
 
@@ -132,7 +134,6 @@ fn rate(
 	let size = size as f64;
 	let counts: Vec<f64> = blocks.iter().map(|made| made.transactions as f64 * size).collect();
 	let total: f64 = counts.iter().sum();
-	let seconds: f64 = blocks.iter().map(|made| made.seconds()).sum();
 	let weight: f64 = blocks.iter().map(|made| made.weight.ref_time() as f64 / 1e6).sum();
 	let full: Vec<f64> = blocks
 		.iter()
@@ -150,12 +151,16 @@ fn rate(
 		total / blocks.len() as f64,
 		blocks.len()
 	);
+	let work = |made: &Made| made.took().processor.as_secs_f64();
+	let per_processor_second =
+		Spread::of(blocks.iter().zip(&counts).map(|(made, count)| count / work(made)).collect());
 	Ok(Rate {
 		per_second,
+		per_processor_second,
 		per_full_block,
 		chain_time_per_second: per_full_block
 			.map(|count| count * 1_000.0 / MILLISECONDS_PER_BLOCK as f64),
 		weight_us: weight / total,
-		measured_us: seconds * 1e6 / total,
+		measured_us: blocks.iter().map(work).sum::<f64>() * 1e6 / total,
 	})
 }

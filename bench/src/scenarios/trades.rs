@@ -45,8 +45,12 @@ pub struct Trades {
 	pub blocks: usize,
 	/// Seconds that a node worked for them.
 	pub execution_seconds: f64,
-	/// Trades in a second of that.
+	/// Seconds that its processor did.
+	pub processor_seconds: f64,
+	/// Trades in a second of work.
 	pub per_second: f64,
+	/// Trades in a second of the processor.
+	pub per_processor_second: f64,
 	/// Trades in a second of a chain whose blocks follow each other without a pause.
 	pub chain_time_per_second: f64,
 	/// The share of each part of the way. Of a block with attestations, all is theirs.
@@ -57,6 +61,7 @@ pub struct Trades {
 struct Work {
 	blocks: usize,
 	seconds: BTreeMap<&'static str, f64>,
+	processor_seconds: f64,
 }
 
 impl Work {
@@ -64,6 +69,7 @@ impl Work {
 		bench.note(SCENARIO, phase, made);
 		self.blocks += 1;
 		*self.seconds.entry(phase).or_default() += made.seconds();
+		self.processor_seconds += made.took().processor.as_secs_f64();
 	}
 }
 
@@ -130,7 +136,9 @@ fn variant(bench: &Bench, slots: usize, orders_per_slot: usize) -> Result<Trades
 		positions_per_trade: positions as f64 / trades as f64,
 		blocks: work.blocks,
 		execution_seconds,
+		processor_seconds: work.processor_seconds,
 		per_second: trades as f64 / execution_seconds,
+		per_processor_second: trades as f64 / work.processor_seconds,
 		chain_time_per_second: trades as f64 / chain_seconds,
 		shares: work
 			.seconds

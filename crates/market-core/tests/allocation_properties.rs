@@ -102,7 +102,8 @@ proptest! {
 		};
 		let keyed: u128 = members.iter().map(|member| u128::from(member.2)).sum();
 		let pot = surplus * keyed.min(1_000_000) / 1_000_000;
-		let volumes = [pot.min(need_where(|member| member.2 > 0)), surplus.min(need_where(|_| true))];
+		let by_keys = pot.min(need_where(|member| member.2 > 0));
+		let volumes = [by_keys, surplus.min(need_where(|_| true))];
 		for (method, volume) in METHODS.into_iter().zip(volumes) {
 			let shared = share(&members, method);
 			prop_assert_eq!(sum(&shared.given), volume);

@@ -140,8 +140,8 @@ pub mod pallet {
 		type Metering: MeteredEnergy;
 		/// Which slots the market has not settled. Given by `pallet-energy-market`.
 		type Market: UnsettledSlots;
-		/// What members bought and sold. Must know it for more than [`Config::LapseSlots`] slots, or
-		/// energy is paid for twice.
+		/// What members bought and sold. Must know it for more than [`Config::LapseSlots`] slots,
+		/// or energy is paid for twice.
 		type Positions: PromisedEnergy<Self::AccountId>;
 		/// The pots of the zones.
 		type Pots: ZonePots<Self::AccountId>;
@@ -195,8 +195,8 @@ pub mod pallet {
 	#[pallet::storage_version(STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
-	// Zones, slots and numbers of communities are not chosen by users, hence the fast hash; accounts
-	// are.
+	// Zones, slots and numbers of communities are not chosen by users, hence the fast hash;
+	// accounts are.
 
 	/// The number of the next community.
 	#[pallet::storage]

@@ -358,16 +358,32 @@ mod benchmarks {
 		}
 		let mut book = Books::<T>::get(ZONE, SLOT).expect("it has orders");
 		Pallet::<T>::find_price(ZONE, SLOT, &mut book);
-		let page = Orders::<T>::take((ZONE, SLOT), 0);
+		let changes;
 
 		#[block]
 		{
-			for (index, order) in (0..n).zip(page) {
-				let order = order.expect("it was placed");
-				with_storage_layer(|| {
-					Pallet::<T>::fill_order(ZONE, SLOT, &mut book, OrderIndex(index), order)
+			changes = with_storage_layer(|| Pallet::<T>::fill_page(ZONE, SLOT, &mut book, 0))
+				.expect("the orders can be filled");
+		}
+
+		assert!(changes.accounts >= n);
+		assert!(book.positions >= n);
+	}
+
+	/// The same, for what it writes: each bid is another account's.
+	#[benchmark]
+	fn change_accounts(n: Linear<1, { ENTRIES_PER_PAGE }>) {
+		let mut book = Book::new(terms::<T>());
+		let fills: Vec<T::AccountId> = (0..n).map(|number| account("bidder", number, 0)).collect();
+
+		#[block]
+		{
+			for bidder in &fills {
+				Pallet::<T>::change_position(ZONE, SLOT, &mut book, bidder, |position| {
+					position.bought_wh = ENERGY;
+					Some(())
 				})
-				.expect("the order can be filled");
+				.expect("there is room");
 			}
 		}
 

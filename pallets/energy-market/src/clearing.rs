@@ -10,11 +10,53 @@ use crate::{
 use alloc::vec::Vec;
 use energy_market_core::{clear_with_minimums, MinimumOrder};
 use energy_primitives::{
-	ClearedMarket, ClearingResult, HaltReason, OnCleared, OrderIndex, Position, Side, Slot,
-	SlotClock, SlotState, ZoneId,
+	Balance, ClearedMarket, ClearingResult, HaltReason, OnCleared, OrderIndex, Position, Side,
+	Slot, SlotClock, SlotState, ZoneId,
 };
-use frame_support::{ensure, storage::with_storage_layer, traits::Get, weights::WeightMeter};
+use frame_support::{
+	ensure,
+	storage::with_storage_layer,
+	traits::Get,
+	weights::{Weight, WeightMeter},
+};
 use sp_runtime::{ArithmeticError, DispatchError, DispatchResult};
+
+/// What a page of orders changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+	/// Accounts whose money or position changed.
+	pub accounts: u32,
+	/// How often money left the market for an account of its owner.
+	pub returned: u32,
+}
+
+impl Changes {
+	fn weight<T: Config>(&self) -> Weight {
+		let returns = T::WeightInfo::return_money().saturating_mul(self.returned.into());
+		T::WeightInfo::change_accounts(self.accounts).saturating_add(returns)
+	}
+}
+
+/// What orders of an account came to.
+struct Fill<AccountId> {
+	account: AccountId,
+	bought_wh: u64,
+	sold_wh: u64,
+	/// Still committed, for the position.
+	held: Balance,
+	/// Not committed any more.
+	released: Balance,
+}
+
+impl<AccountId> Fill<AccountId> {
+	fn add(&mut self, other: &Self) -> Option<()> {
+		self.bought_wh = self.bought_wh.checked_add(other.bought_wh)?;
+		self.sold_wh = self.sold_wh.checked_add(other.sold_wh)?;
+		self.held = self.held.checked_add(other.held)?;
+		self.released = self.released.checked_add(other.released)?;
+		Some(())
+	}
+}
 
 impl<T: Config> Pallet<T> {
 	/// What is done in the idle time of a block.
@@ -72,7 +114,7 @@ impl<T: Config> Pallet<T> {
 				Coupling::Alone | Coupling::Waits => Self::find_price(zone, slot, &mut book),
 			}
 		}
-		if !Self::for_orders(zone, slot, &mut book, meter, Self::fill_order) {
+		if !Self::fill_orders(zone, slot, &mut book, meter) {
 			Books::<T>::insert(zone, slot, book);
 			return false;
 		}
@@ -96,57 +138,38 @@ impl<T: Config> Pallet<T> {
 		heard.is_ok()
 	}
 
-	/// Handles the orders from the book's cursor on, page by page, as far as the meter allows. Says
-	/// whether all are done. Where one contradicts the books the zone is halted, and its page is as
-	/// it was.
-	fn for_orders(
-		zone: ZoneId,
-		slot: Slot,
-		book: &mut Book,
-		meter: &mut WeightMeter,
-		handle: impl Fn(
-			ZoneId,
-			Slot,
-			&mut Book,
-			OrderIndex,
-			Order<T::AccountId>,
-		) -> Result<bool, DispatchError>,
-	) -> bool {
-		Self::for_pages(zone, slot, book, book.next_order, meter, |book, page| {
-			let mut returned = 0;
-			let first = page.saturating_mul(ENTRIES_PER_PAGE);
-			for (index, order) in (first..).zip(Orders::<T>::take((zone, slot), page)) {
-				if let Some(order) = order {
-					returned += u32::from(handle(zone, slot, book, OrderIndex(index), order)?);
-				}
-			}
-			Ok(returned)
+	/// Fills the orders from the book's cursor on, as far as the meter allows. Says whether all are
+	/// done.
+	fn fill_orders(zone: ZoneId, slot: Slot, book: &mut Book, meter: &mut WeightMeter) -> bool {
+		let end = book.next_order;
+		Self::for_pages(zone, slot, book, end, meter, |book, page| {
+			Self::fill_page(zone, slot, book, page)
 		})
 	}
 
-	/// Handles the pages from the book's cursor to `end`, see [`Pallet::for_orders`]. `handle` says
-	/// for how many entries money left the market.
+	/// Handles the pages from the book's cursor to `end`, as far as the meter allows. Says whether
+	/// all are done. Where one contradicts the books the zone is halted, and that page is as it was.
 	fn for_pages(
 		zone: ZoneId,
 		slot: Slot,
 		book: &mut Book,
 		end: u32,
 		meter: &mut WeightMeter,
-		handle: impl Fn(&mut Book, u32) -> Result<u32, DispatchError>,
+		handle: impl Fn(&mut Book, u32) -> Result<Changes, DispatchError>,
 	) -> bool {
 		while book.cursor < end {
 			let (page, _) = place_of(book.cursor);
 			let count = ENTRIES_PER_PAGE.min(end.saturating_sub(book.cursor));
-			let weight = T::WeightInfo::fill_orders(count);
-			let returns = |count: u32| T::WeightInfo::return_money().saturating_mul(count.into());
-			if !meter.can_consume(weight.saturating_add(returns(count))) {
+			let orders = T::WeightInfo::fill_orders(count);
+			let most = Changes { accounts: count, returned: count };
+			if !meter.can_consume(orders.saturating_add(most.weight::<T>())) {
 				return false;
 			}
 			let before = book.clone();
 			let handled = with_storage_layer::<_, DispatchError, _>(|| handle(&mut *book, page));
 			match handled {
-				Ok(returned) => {
-					meter.consume(weight.saturating_add(returns(returned)));
+				Ok(changes) => {
+					meter.consume(orders.saturating_add(changes.weight::<T>()));
 					book.cursor = book.cursor.saturating_add(count);
 				}
 				Err(error) => {
@@ -244,14 +267,45 @@ impl<T: Config> Pallet<T> {
 		energies
 	}
 
-	/// Fills an order. Says whether money left the market.
-	pub(crate) fn fill_order(
+	/// Fills the orders of a page that were not cancelled. What neighbouring orders of one account
+	/// come to is written once.
+	pub(crate) fn fill_page(
+		zone: ZoneId,
+		slot: Slot,
+		book: &mut Book,
+		page: u32,
+	) -> Result<Changes, DispatchError> {
+		let mut changes = Changes::default();
+		let mut open: Option<Fill<T::AccountId>> = None;
+		let first = page.saturating_mul(ENTRIES_PER_PAGE);
+		for (index, order) in (first..).zip(Orders::<T>::take((zone, slot), page)) {
+			let Some(order) = order else { continue };
+			let fill = Self::fill_order(zone, slot, book, OrderIndex(index), order)?;
+			match &mut open {
+				Some(sum) if sum.account == fill.account => {
+					sum.add(&fill).ok_or(ArithmeticError::Overflow)?
+				}
+				_ => {
+					if let Some(sum) = open.replace(fill) {
+						Self::write_fill(zone, slot, book, sum, &mut changes)?;
+					}
+				}
+			}
+		}
+		if let Some(sum) = open {
+			Self::write_fill(zone, slot, book, sum, &mut changes)?;
+		}
+		Ok(changes)
+	}
+
+	/// What an order receives.
+	fn fill_order(
 		zone: ZoneId,
 		slot: Slot,
 		book: &mut Book,
 		index: OrderIndex,
 		order: Order<T::AccountId>,
-	) -> Result<bool, DispatchError> {
+	) -> Result<Fill<T::AccountId>, DispatchError> {
 		let is_excluded = order.is_excluded();
 		let Order { account, side, tick, energy_wh, held, standing, .. } = order;
 		let (filled_wh, needed) = match &mut book.outcome {
@@ -268,21 +322,41 @@ impl<T: Config> Pallet<T> {
 			_ => (0, 0),
 		};
 		let released = held.checked_sub(needed).ok_or(ArithmeticError::Underflow)?;
-		let returned = Self::uncommit(&account, released)?;
 		Self::return_budget(zone, standing, released);
-		if filled_wh > 0 {
-			Self::change_position(zone, slot, book, &account, |position| {
-				let energy = match side {
-					Side::Bid => &mut position.bought_wh,
-					Side::Ask => &mut position.sold_wh,
-				};
-				*energy = energy.checked_add(filled_wh)?;
-				position.held = position.held.checked_add(needed)?;
-				Some(())
-			})?;
+		let (bought_wh, sold_wh) = match side {
+			Side::Bid => (filled_wh, 0),
+			Side::Ask => (0, filled_wh),
+		};
+		Self::deposit_event(Event::OrderFilled {
+			zone,
+			slot,
+			index,
+			account: account.clone(),
+			filled_wh,
+			released,
+		});
+		Ok(Fill { account, bought_wh, sold_wh, held: needed, released })
+	}
+
+	/// Writes what orders of an account came to.
+	fn write_fill(
+		zone: ZoneId,
+		slot: Slot,
+		book: &mut Book,
+		fill: Fill<T::AccountId>,
+		changes: &mut Changes,
+	) -> DispatchResult {
+		changes.accounts += 1;
+		changes.returned += u32::from(Self::uncommit(&fill.account, fill.released)?);
+		if fill.bought_wh == 0 && fill.sold_wh == 0 {
+			return Ok(());
 		}
-		Self::deposit_event(Event::OrderFilled { zone, slot, index, account, filled_wh, released });
-		Ok(returned)
+		Self::change_position(zone, slot, book, &fill.account, |position| {
+			position.bought_wh = position.bought_wh.checked_add(fill.bought_wh)?;
+			position.sold_wh = position.sold_wh.checked_add(fill.sold_wh)?;
+			position.held = position.held.checked_add(fill.held)?;
+			Some(())
+		})
 	}
 
 	/// Changes an account's position, a new one if it has none. `change` says `None` on overflow.
@@ -335,10 +409,19 @@ impl<T: Config> Pallet<T> {
 	fn annul_entries(zone: ZoneId, slot: Slot, mut book: Book, meter: &mut WeightMeter) -> bool {
 		let mut done = true;
 		if book.next_order > 0 {
-			done = Self::for_orders(zone, slot, &mut book, meter, |zone, slot, _, index, order| {
-				Self::return_budget(zone, order.standing, order.held);
-				Self::deposit_event(Event::OrderCancelled { zone, slot, index });
-				Self::uncommit(&order.account, order.held)
+			let end = book.next_order;
+			done = Self::for_pages(zone, slot, &mut book, end, meter, |_, page| {
+				let mut changes = Changes::default();
+				let first = page.saturating_mul(ENTRIES_PER_PAGE);
+				for (index, order) in (first..).zip(Orders::<T>::take((zone, slot), page)) {
+					let Some(order) = order else { continue };
+					Self::return_budget(zone, order.standing, order.held);
+					let index = OrderIndex(index);
+					Self::deposit_event(Event::OrderCancelled { zone, slot, index });
+					changes.accounts += 1;
+					changes.returned += u32::from(Self::uncommit(&order.account, order.held)?);
+				}
+				Ok(changes)
 			});
 			if done {
 				// From here on the cursor counts positions.
@@ -350,7 +433,8 @@ impl<T: Config> Pallet<T> {
 			let end = book.positions;
 			done = Self::for_pages(zone, slot, &mut book, end, meter, |_, page| {
 				let count = Positions::<T>::decode_len((zone, slot), page).unwrap_or_default();
-				Self::finish_positions(zone, slot, page, &alloc::vec![0; count])
+				let returned = Self::finish_positions(zone, slot, page, &alloc::vec![0; count])?;
+				Ok(Changes { accounts: count as u32, returned })
 			});
 		}
 		Books::<T>::insert(zone, slot, book);

@@ -790,7 +790,7 @@ impl<T: Config> OnCleared for Pallet<T> {
 	}
 }
 
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "try-runtime", feature = "std"))]
 impl<T: Config> Pallet<T> {
 	/// What must always be true of the pallet's storage:
 	///

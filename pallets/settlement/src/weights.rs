@@ -50,7 +50,7 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 		step::<T>(20, 6, 3)
 	}
 	fn measure(n: u32) -> Weight {
-		step::<T>(40, 3, 1).saturating_add(step::<T>(15, 1, 0).saturating_mul(n.into()))
+		step::<T>(40, 3, 1).saturating_add(step::<T>(10, 1, 0).saturating_mul(n.into()))
 	}
 	fn read_lines(n: u32) -> Weight {
 		step::<T>(20, 1, 0)
@@ -61,7 +61,7 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 		step::<T>(100, 14, 7).saturating_add(step::<T>(15, 0, 0).saturating_mul(n.into()))
 	}
 	fn pay(n: u32) -> Weight {
-		step::<T>(200, 12, 12).saturating_add(step::<T>(30, 2, 2).saturating_mul(n.into()))
+		step::<T>(200, 12, 12).saturating_add(step::<T>(15, 1, 2).saturating_mul(n.into()))
 	}
 	fn return_money() -> Weight {
 		step::<T>(60, 4, 4)

@@ -149,13 +149,19 @@ proptest! {
 				// Whether a call is refused does not matter here.
 				let _ = match call {
 					0 if NextCommunity::<Test>::get().0 < 3 => {
-						create(if later < 3 { Method::StaticKeys } else { Method::ProportionalToNeed });
+						create(if later < 3 {
+							Method::StaticKeys
+						} else {
+							Method::ProportionalToNeed
+						});
 						Ok(())
 					}
-					1 | 2 => Communities::invite(manager(), id, member.clone(), value).and_then(|()| {
-						let deposit = MIN_DEPOSIT + amount;
-						Communities::join(signed(who), id, value, amount, deposit)
-					}),
+					1 | 2 => {
+						Communities::invite(manager(), id, member.clone(), value).and_then(|()| {
+							let deposit = MIN_DEPOSIT + amount;
+							Communities::join(signed(who), id, value, amount, deposit)
+						})
+					}
 					3 => Communities::leave(signed(who), id),
 					4 => Communities::exclude(manager(), id, member),
 					5 => {

@@ -70,8 +70,9 @@ fn slot_being_cleared_is_called_off_in_many_blocks() {
 			assert_ok!(place(4, Side::Bid, 80_000, 1));
 		}
 		NowSeconds::set(6_050);
-		let page =
-			W::fill_orders(ENTRIES_PER_PAGE) + W::return_money() * u64::from(ENTRIES_PER_PAGE);
+		let page = W::fill_orders(ENTRIES_PER_PAGE)
+			+ W::change_accounts(ENTRIES_PER_PAGE)
+			+ W::return_money() * u64::from(ENTRIES_PER_PAGE);
 		idle(W::work_base() + W::look_at_book() + W::find_price(0) + page);
 		assert_eq!(state(), SlotState::Clearing);
 		halt();

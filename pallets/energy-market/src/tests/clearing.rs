@@ -128,8 +128,9 @@ fn clearing_goes_on_over_many_blocks_when_each_has_little_time() {
 		}
 		NowSeconds::set(6_050);
 		type W = ReckonedWeight<Test>;
-		let page =
-			W::fill_orders(ENTRIES_PER_PAGE) + W::return_money() * u64::from(ENTRIES_PER_PAGE);
+		let page = W::fill_orders(ENTRIES_PER_PAGE)
+			+ W::change_accounts(ENTRIES_PER_PAGE)
+			+ W::return_money() * u64::from(ENTRIES_PER_PAGE);
 		let weight = W::work_base() + W::look_at_book() + W::find_price(0);
 		assert!(idle(weight + page).all_lte(weight + page));
 		assert_eq!(Books::<Test>::get(ZONE, SLOT).unwrap().cursor, ENTRIES_PER_PAGE);
