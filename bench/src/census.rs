@@ -7,7 +7,7 @@ use sc_client_api::StorageProvider;
 use serde::Serialize;
 use sp_io::hashing::twox_128;
 
-use crate::chain::Node;
+use crate::node::Node;
 
 /// The pallets whose storage is told apart.
 const PALLETS: [&str; 12] = [
@@ -48,6 +48,11 @@ pub struct Census {
 }
 
 impl Census {
+	/// The bytes of some pallets.
+	pub fn bytes_of(&self, pallets: &[&str]) -> u64 {
+		pallets.iter().filter_map(|name| self.pallets.get(name)).map(|part| part.bytes).sum()
+	}
+
 	/// Counts at the newest block of a node.
 	///
 	/// # Errors

@@ -10,21 +10,15 @@
 //! With [`Nodes::One`] the builder executes its own block a second time instead. That costs half
 //! the memory, but its caches are warm.
 
-use std::{
-	collections::VecDeque,
-	path::{Path, PathBuf},
-	sync::Arc,
-	time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use codec::Decode;
 use energy_primitives::{
 	api::{EnergyApi, SlotSummary, ZoneSummary},
 	Slot,
 };
 use energy_runtime::{
-	apis::RuntimeApi,
 	genesis_config_presets::ZONE,
 	opaque::{Block, Hash},
 	AccountId, Balance, Nonce, Runtime, MILLISECONDS_PER_BLOCK,
@@ -33,13 +27,10 @@ use frame_support::{dispatch::PerDispatchClass, weights::Weight};
 use frame_system::AccountInfo;
 use pallet_balances::AccountData;
 use sc_block_builder::{BlockBuilderBuilder, BuiltBlock};
-use sc_client_api::{Finalizer, HeaderBackend, StorageProvider};
-use sc_consensus::{BlockImport, BlockImportParams, ForkChoiceStrategy, ImportResult, StateAction};
-use sc_executor::WasmExecutor;
-use sc_service::{BlocksPruning, TFullBackend, TFullClient, TaskManager};
+use sc_client_api::{HeaderBackend, StorageProvider};
+use sc_consensus::StateAction;
 use sp_api::{ApiExt, Core, ProvideRuntimeApi};
 use sp_blockchain::{ApplyExtrinsicFailed, Error as BlockchainError};
-use sp_consensus::BlockOrigin;
 use sp_consensus_aura::{digests::CompatibleDigestItem, sr25519::AuthoritySignature};
 use sp_core::{
 	storage::{Storage, StorageKey},
@@ -50,15 +41,12 @@ use sp_runtime::{traits::Block as _, Digest, DigestItem, OpaqueExtrinsic};
 use tempfile::TempDir;
 
 use crate::{
-	configuration,
+	configuration::StorageSettings,
 	events::Events,
+	node::{Node, Workshop},
 	stopwatch::{Stopwatch, Took},
 };
 
-/// Runs the runtime's Wasm.
-pub type Executor = WasmExecutor<sp_io::SubstrateHostFunctions>;
-/// The client of the node.
-pub type Client = TFullClient<Block, RuntimeApi, Executor>;
 /// Signed transactions that wait for a block.
 pub type Queue = VecDeque<OpaqueExtrinsic>;
 
@@ -70,29 +58,6 @@ const REOPENINGS: usize = 50;
 /// How many blocks finality is behind.
 const FINALITY_LAG: usize = 2;
 
-/// What all chains of a run share.
-pub struct Workshop {
-	executor: Executor,
-	tokio: tokio::runtime::Runtime,
-	folder: PathBuf,
-}
-
-impl Workshop {
-	/// A workshop that keeps its databases in temporary folders in `folder`.
-	///
-	/// # Errors
-	/// When the folder cannot be made or no threads can be started.
-	pub fn new(folder: &Path) -> Result<Self> {
-		std::fs::create_dir_all(folder)
-			.with_context(|| format!("cannot create {}", folder.display()))?;
-		Ok(Self {
-			executor: sc_service::new_wasm_executor(&configuration::executor()),
-			tokio: tokio::runtime::Runtime::new()?,
-			folder: folder.into(),
-		})
-	}
-}
-
 /// How many nodes a chain has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nodes {
@@ -100,81 +65,6 @@ pub enum Nodes {
 	One,
 	/// One builds, another one executes.
 	Two,
-}
-
-/// One node: a client on a database.
-pub struct Node {
-	/// The client.
-	pub client: Arc<Client>,
-	/// The state and the blocks.
-	pub backend: Arc<TFullBackend<Block>>,
-	/// Where the database is.
-	pub folder: PathBuf,
-	_tasks: TaskManager,
-}
-
-impl Node {
-	fn open(
-		workshop: &Workshop,
-		folder: PathBuf,
-		genesis: Storage,
-		blocks: BlocksPruning,
-	) -> Result<Self> {
-		let config = configuration::node(&folder, workshop.tokio.handle().clone(), blocks)?;
-		let backend = sc_service::new_db_backend(config.db_config())?;
-		let genesis = sc_service::GenesisBlockBuilder::new_with_storage(
-			genesis,
-			true,
-			backend.clone(),
-			workshop.executor.clone(),
-		)?;
-		let (client, backend, _, tasks) =
-			sc_service::new_full_parts_with_genesis_builder::<Block, RuntimeApi, Executor, _>(
-				&config,
-				None,
-				workshop.executor.clone(),
-				backend,
-				genesis,
-				false,
-			)?;
-		Ok(Self { client: Arc::new(client), backend, folder, _tasks: tasks })
-	}
-
-	/// Imports a block as if the network had brought it.
-	fn import(
-		&self,
-		workshop: &Workshop,
-		block: Block,
-		action: StateAction<Block>,
-	) -> Result<Took> {
-		let (header, body) = block.deconstruct();
-		let mut params = BlockImportParams::new(BlockOrigin::NetworkBroadcast, header);
-		params.body = Some(body);
-		params.state_action = action;
-		params.fork_choice = Some(ForkChoiceStrategy::LongestChain);
-		let start = Stopwatch::start();
-		let outcome = workshop.tokio.block_on(self.client.import_block(params))?;
-		let took = start.took();
-		ensure!(
-			matches!(&outcome, ImportResult::Imported(imported) if imported.is_new_best),
-			"a block was not taken as the best one: {outcome:?}"
-		);
-		Ok(took)
-	}
-
-	/// Makes a block final, if one is given.
-	fn finalise(&self, hash: Option<Hash>) -> Result<Took> {
-		let start = Stopwatch::start();
-		if let Some(hash) = hash {
-			self.client.finalize_block(hash, None, false)?;
-		}
-		Ok(start.took())
-	}
-
-	/// The newest block.
-	pub fn best(&self) -> Hash {
-		self.client.info().best_hash
-	}
 }
 
 /// A block that was made and imported.
@@ -237,7 +127,7 @@ pub struct Chain<'a> {
 	recent: VecDeque<Hash>,
 	next_milliseconds: u64,
 	genesis: Storage,
-	blocks: BlocksPruning,
+	storage: StorageSettings,
 	/// Removed with the chain.
 	_folder: TempDir,
 }
@@ -251,10 +141,10 @@ impl<'a> Chain<'a> {
 		workshop: &'a Workshop,
 		genesis: Storage,
 		nodes: Nodes,
-		blocks: BlocksPruning,
+		storage: StorageSettings,
 	) -> Result<Self> {
-		let folder = tempfile::Builder::new().prefix("chain-").tempdir_in(&workshop.folder)?;
-		let open = |name| Node::open(workshop, folder.path().join(name), genesis.clone(), blocks);
+		let folder = workshop.chain_folder()?;
+		let open = |name| Node::open(workshop, folder.path().join(name), genesis.clone(), storage);
 		let builder = open("builder")?;
 		let verifier = match nodes {
 			Nodes::One => None,
@@ -267,7 +157,7 @@ impl<'a> Chain<'a> {
 			recent: VecDeque::new(),
 			next_milliseconds: START_MILLISECONDS,
 			genesis,
-			blocks,
+			storage,
 			_folder: folder,
 		})
 	}
@@ -287,7 +177,7 @@ impl<'a> Chain<'a> {
 		for _ in 0..REOPENINGS {
 			// There is a genesis already: what is given here is not looked at.
 			let genesis = self.genesis.clone();
-			match Node::open(self.workshop, folder.clone(), genesis, self.blocks) {
+			match Node::open(self.workshop, folder.clone(), genesis, self.storage) {
 				Ok(node) => {
 					self.verifier = Some(node);
 					return Ok(());

@@ -18,9 +18,18 @@ use tokio::runtime::Handle;
 /// The node's default cache of the state trie, bytes.
 const TRIE_CACHE_BYTES: usize = 1024 * 1024 * 1024;
 /// The node's default cache of the database, MiB.
-const DATABASE_CACHE_MEBIBYTES: usize = 1024;
+pub const DATABASE_CACHE_MEBIBYTES: usize = 1024;
 /// How many final blocks keep their state: the node's default.
 const KEPT_STATES: u32 = 256;
+
+/// How a node stores what it knows.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageSettings {
+	/// How many final blocks keep their bodies.
+	pub blocks: BlocksPruning,
+	/// The cache of the database, MiB.
+	pub cache_mebibytes: usize,
+}
 
 /// How the runtime's Wasm is run: compiled, as the node does.
 pub fn executor() -> ExecutorConfiguration {
@@ -39,7 +48,11 @@ pub fn wasm() -> Result<&'static [u8]> {
 ///
 /// # Errors
 /// As [`wasm`].
-pub fn node(folder: &Path, tokio_handle: Handle, blocks: BlocksPruning) -> Result<Configuration> {
+pub fn node(
+	folder: &Path,
+	tokio_handle: Handle,
+	storage: StorageSettings,
+) -> Result<Configuration> {
 	// Only its name is used: the genesis is given to the client directly.
 	let chain_spec = <GenericChainSpec>::builder(wasm()?, None)
 		.with_name("Energy Bench")
@@ -57,12 +70,12 @@ pub fn node(folder: &Path, tokio_handle: Handle, blocks: BlocksPruning) -> Resul
 		keystore: KeystoreConfig::InMemory,
 		database: DatabaseSource::RocksDb {
 			path: folder.join("db"),
-			cache_size: DATABASE_CACHE_MEBIBYTES,
+			cache_size: storage.cache_mebibytes,
 		},
 		trie_cache_maximum_size: Some(TRIE_CACHE_BYTES),
 		warm_up_trie_cache: None,
 		state_pruning: Some(PruningMode::blocks_pruning(KEPT_STATES)),
-		blocks_pruning: blocks,
+		blocks_pruning: storage.blocks,
 		chain_spec: Box::new(chain_spec),
 		executor: executor(),
 		wasm_runtime_overrides: None,

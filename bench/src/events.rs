@@ -40,11 +40,12 @@ impl Events {
 
 	fn count(&mut self, event: RuntimeEvent) {
 		use pallet_energy_market::Event as Market;
+		use pallet_sudo::Event as Sudo;
 		match event {
 			RuntimeEvent::System(frame_system::Event::ExtrinsicFailed {
 				dispatch_error, ..
 			})
-			| RuntimeEvent::Sudo(pallet_sudo::Event::Sudid { sudo_result: Err(dispatch_error) }) => {
+			| RuntimeEvent::Sudo(Sudo::Sudid { sudo_result: Err(dispatch_error) }) => {
 				self.fail(dispatch_error)
 			}
 			RuntimeEvent::EnergyMarket(Market::OrderRejected { error, .. }) => self.fail(error),

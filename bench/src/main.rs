@@ -1,11 +1,10 @@
 //! Measures the energy chain on its real runtime.
 //!
-//! - [`chain`]: nodes and blocks. What is measured is what a node does with a block that it did not
-//!   build: see there.
+//! - [`chain`] and [`node`]: nodes and blocks. What is measured is what a node does with a block
+//!   that it did not build.
 //! - [`configuration`]: the nodes' settings.
-//! - [`town`]: a chain with people on it, and the orders that they place; [`people`] sign,
-//!   [`calls`]
-//!   are what they sign.
+//! - [`town`]: a chain with people on it, and the orders that they place; [`people`] sign, and
+//!   [`calls`] are what they sign.
 //! - [`market`]: the way of a slot, block by block.
 //! - [`scenarios`]: what is measured.
 //! - [`stopwatch`], [`measure`], [`census`], [`machine`], [`events`]: times, samples, storage, the
@@ -23,6 +22,7 @@ mod events;
 mod machine;
 mod market;
 mod measure;
+mod node;
 mod people;
 mod report;
 mod scenarios;
@@ -35,10 +35,10 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::{
-	chain::Workshop,
 	cli::{Cli, Command, Options, Part},
 	machine::Machine,
 	measure::Journal,
+	node::Workshop,
 	report::{Figures, Run},
 	scenarios::{clearing, growth, latency, steps, throughput, trades, Bench, Sizes},
 };

@@ -33,7 +33,7 @@ const GOAL_GATE_SECONDS: f64 = 10.0;
 const GOAL_PAID_SECONDS: f64 = 30.0;
 /// From which on the time on the wall by that of the processor is remarked upon.
 const BUSY: f64 = 1.15;
-/// The state in the last quarter by that in the first.
+/// The state of trading after all slots by that after a quarter of them.
 const GOAL_GROWTH: f64 = 1.1;
 
 /// What was measured. Parts that were not asked for are missing.
@@ -118,7 +118,7 @@ impl Figures {
 				"clearing_longest_by_shortest": goal(self.clearing_spread(), GOAL_CLEARING),
 				"gate_to_positions_s": goal(gate, GOAL_GATE_SECONDS),
 				"slot_to_paid_s": goal(paid, GOAL_PAID_SECONDS),
-				"state_last_by_first": goal(growth, GOAL_GROWTH),
+				"trading_state_last_by_first": goal(growth, GOAL_GROWTH),
 			},
 			"details": {
 				"rates": self.rates,
@@ -253,9 +253,12 @@ fn growth_table(growth: &Growth) {
 		);
 	}
 	println!(
-		"  a trade leaves {:.1} bytes while it is kept, {:.1} for good; state at the end by that \
-		 after a quarter: {:.2}",
-		growth.kept_bytes_per_trade, growth.bytes_per_trade, growth.last_by_first
+		"  a trade leaves {:.1} bytes while it is kept, {:.1} for good, with its share of the {:.0} \
+		 that a slot's measurements leave; trading at the end by that after a quarter: {:.2}",
+		growth.kept_bytes_per_trade,
+		growth.bytes_per_trade,
+		growth.metering_bytes_per_slot,
+		growth.last_by_first
 	);
 }
 

@@ -18,8 +18,9 @@ use sp_runtime::{BuildStorage, OpaqueExtrinsic};
 
 use crate::{
 	calls::{self, Order},
-	chain::{Chain, Nodes, Queue, Workshop},
-	configuration,
+	chain::{Chain, Nodes, Queue},
+	configuration::{self, StorageSettings, DATABASE_CACHE_MEBIBYTES},
+	node::Workshop,
 	people::{Dice, Person},
 };
 
@@ -41,6 +42,8 @@ pub struct Plan {
 	pub nodes: Nodes,
 	/// How many final blocks keep their bodies.
 	pub blocks: BlocksPruning,
+	/// The cache of the database of each node, MiB.
+	pub cache_mebibytes: usize,
 	/// The length of a slot, seconds.
 	pub slot_seconds: u32,
 	/// How long before the slot the gate closes, seconds.
@@ -59,11 +62,16 @@ impl Plan {
 			people,
 			nodes: Nodes::Two,
 			blocks: BlocksPruning::KeepFinalized,
+			cache_mebibytes: DATABASE_CACHE_MEBIBYTES,
 			slot_seconds: 900,
 			gate_seconds: 10,
 			dispute_seconds: 0,
 			deadline_seconds: 3_600,
 		}
+	}
+
+	fn storage(&self) -> StorageSettings {
+		StorageSettings { blocks: self.blocks, cache_mebibytes: self.cache_mebibytes }
 	}
 
 	/// The terms of the market: those of the preset with [`TICKS`] prices.
@@ -146,7 +154,7 @@ impl<'a> Town<'a> {
 		let people: Vec<_> =
 			(0..plan.people).map(|number| Person::prosumer(plan.seed, number)).collect();
 		let genesis = plan.genesis(&people)?;
-		let mut chain = Chain::new(workshop, genesis, plan.nodes, plan.blocks)?;
+		let mut chain = Chain::new(workshop, genesis, plan.nodes, plan.storage())?;
 		// The runtime is compiled with the first block.
 		chain.block(&mut Queue::new(), 0)?;
 		Ok(Self {
@@ -247,5 +255,5 @@ pub fn matched_order(terms: &MarketTerms, dice: &mut Dice, person: usize, slot: 
 
 /// Whether a person's [`matched_order`] is an offer.
 pub fn sells(person: usize) -> bool {
-	person % 2 == 0
+	person.is_multiple_of(2)
 }

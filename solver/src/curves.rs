@@ -37,11 +37,6 @@ impl Curves {
 		}
 	}
 
-	/// Whether the zone has an order at all.
-	pub fn is_empty(&self) -> bool {
-		self.demand[0] == 0 && self.supply[self.ticks()] == 0
-	}
-
 	/// The price of the first tick past the book, minor units per kWh.
 	pub fn price_past_the_end(&self) -> i128 {
 		self.price(self.ticks())

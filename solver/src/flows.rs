@@ -99,7 +99,7 @@ impl<'a> Network<'a> {
 				(0, most)
 			};
 			bounds.push((least, most));
-			// Flows are not negative and at most 2^53.
+			// Flows are not negative, but for noise, and far below 2^64.
 			flows.push((flow.round().max(0.0) as u64).clamp(least, most));
 		}
 		let allowed = curves

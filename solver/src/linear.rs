@@ -11,8 +11,11 @@ use highs::{ColProblem, HighsModelStatus, Model, Sense};
 use thiserror::Error;
 
 /// The linear programme, which can be solved again with other fees and other leaks.
-pub struct Programme {
-	/// Always there between calls; the solver takes it and gives it back.
+pub struct Programme<'a> {
+	problem: &'a Problem,
+	/// Which of the methods is in use.
+	method: usize,
+	/// There between calls; the solver takes it and gives it back.
 	model: Option<Model>,
 	flows: Vec<highs::Col>,
 	leaks: Vec<highs::Col>,
@@ -23,8 +26,13 @@ pub struct Programme {
 	unit_wh: f64,
 }
 
-/// The solver's tolerances are absolute, and meant for numbers up to about this.
-const LARGEST_NUMBER: u64 = 1 << 30;
+/// The solver's tolerances are absolute, a ten-millionth, so that much larger numbers would have
+/// to be more exact than floating point is.
+const LARGEST_NUMBER: u64 = 1 << 23;
+
+/// Solver and simplification beforehand, the fastest first; another is taken when one gives up.
+/// With many columns and few rows, simplifying takes eight times as long as solving.
+const METHODS: [(&str, &str); 3] = [("simplex", "off"), ("simplex", "on"), ("ipm", "on")];
 
 /// An optimum in floating point.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,18 +53,19 @@ pub enum LinearError {
 	/// bounded, this says that numbers are too far apart for floating point.
 	#[error("HiGHS ends without an optimum: {0:?}")]
 	NoOptimum(HighsModelStatus),
-	/// The solver failed before and cannot go on.
-	#[error("the linear programme is of no use after an error")]
-	Spent,
 }
 
-impl Programme {
+impl<'a> Programme<'a> {
 	/// Sets up the programme of a problem.
 	///
 	/// # Errors
 	///
 	/// [`LinearError::Refused`].
-	pub fn new(problem: &Problem) -> Result<Self, LinearError> {
+	pub fn new(problem: &'a Problem) -> Result<Self, LinearError> {
+		Self::with_method(problem, 0)
+	}
+
+	fn with_method(problem: &'a Problem, method: usize) -> Result<Self, LinearError> {
 		let mut columns = ColProblem::new();
 		let rows: Vec<highs::Row> =
 			problem.zones().iter().map(|_| columns.add_row(0.0..=0.0)).collect();
@@ -84,10 +93,10 @@ impl Programme {
 		let mut model = columns.try_optimise(Sense::Minimise).map_err(LinearError::Refused)?;
 		// One thread, so that the same problem has the same answer everywhere.
 		model.set_option("threads", 1);
-		model.set_option("solver", "simplex");
 		model.set_option("random_seed", 0);
-		// Many columns and few rows: simplifying takes eight times as long as solving.
-		model.set_option("presolve", "off");
+		let (solver, presolve) = METHODS[method];
+		model.set_option("solver", solver);
+		model.set_option("presolve", presolve);
 		for link in problem.links() {
 			let most = link.capacity_wh.min(useful) as f64 / unit_wh;
 			let ends = [(rows[link.from], -1.0), (rows[link.to], arriving(link))];
@@ -105,19 +114,38 @@ impl Programme {
 				model.try_add_column(-reward, 0.0..=0.0, end).map_err(LinearError::Refused)?;
 			leaks.push(leak);
 		}
-		Ok(Self { model: Some(model), flows, leaks, orders, zones: rows.len(), unit_wh })
+		let (model, zones) = (Some(model), rows.len());
+		Ok(Self { problem, method, model, flows, leaks, orders, zones, unit_wh })
 	}
 
 	/// Solves the programme with a fee, minor units per kWh, and a leak, Wh, for each link.
 	///
 	/// # Errors
 	///
-	/// [`LinearError::NoOptimum`]; afterwards the programme is of no use.
+	/// [`LinearError::NoOptimum`] when every method gives up.
 	pub fn solve(&mut self, fees: &[f64], leaks: &[f64]) -> Result<Optimum, LinearError> {
+		loop {
+			match self.solve_once(fees, leaks) {
+				Err(_) if self.method + 1 < METHODS.len() => {
+					*self = Self::with_method(self.problem, self.method + 1)?;
+				}
+				result => return result,
+			}
+		}
+	}
+
+	fn solve_once(&mut self, fees: &[f64], leaks: &[f64]) -> Result<Optimum, LinearError> {
 		if self.zones == 0 {
 			return Ok(Optimum { flows_wh: vec![], prices: vec![] });
 		}
-		let mut model = self.model.take().ok_or(LinearError::Spent)?;
+		let mut model = match self.model.take() {
+			Some(model) => model,
+			// It was lost with an earlier error.
+			None => {
+				*self = Self::with_method(self.problem, self.method)?;
+				return self.solve_once(fees, leaks);
+			}
+		};
 		for (column, fee) in self.flows.iter().zip(fees) {
 			model.change_column_cost(*column, *fee);
 		}

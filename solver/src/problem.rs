@@ -5,9 +5,9 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use thiserror::Error;
 
-/// The most energy that all bids, or all asks, may have together, Wh: whole numbers up to here are
-/// exact in the floating point of the linear programme.
-pub const MAX_ENERGY_WH: u64 = (1 << 53) - 1;
+/// The most energy that all bids, or all asks, may have together, Wh: up to here, floating point
+/// still tells single watt-hours apart. The whole world uses less than a tenth of it in an hour.
+pub const MAX_ENERGY_WH: u64 = 100_000_000_000_000;
 
 /// The highest price of a tick, and the highest fee, minor units per kWh.
 pub const MAX_PRICE: u64 = 1_000_000_000_000;
@@ -291,10 +291,10 @@ mod tests {
 			refused(&with(dear, LINK)),
 			"zones[1].bids: the price of the last tick is above 1000000000000"
 		);
-		let much = r#""tick": 0, "energy_wh": 9007199254740992"#;
+		let much = r#""tick": 0, "energy_wh": 100000000000001"#;
 		assert_eq!(
 			refused(&with(&format!(r#"{ZONE}, "asks": [{{{much}}}]"#), LINK)),
-			"zones[1].asks: with those before more than 9007199254740991 Wh"
+			"zones[1].asks: with those before more than 100000000000000 Wh"
 		);
 		let most = r#""tick": 0, "energy_wh": 18446744073709551615"#;
 		assert_eq!(

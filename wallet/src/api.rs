@@ -7,8 +7,8 @@ use energy_primitives::{
 		AttestedPage, Clock, DepthLevel, MarketAccount, OpenOffer, OpenOrder, ParticipantSummary,
 		PastSlot, SlotSummary, ZoneSummary, PAGE_LIMIT,
 	},
-	AccountId, AgentLimits, Balance, Bill, Meter, MeterId, MeterIndex, OfferId, OrderIndex,
-	Position, Slot, StandingId, StandingOrder, ZoneId,
+	AccountId, AgentLimits, Balance, Bill, CouplingSummary, Meter, MeterId, MeterIndex, OfferId,
+	OrderIndex, Position, RegionId, Slot, StandingId, StandingOrder, ZoneId,
 };
 
 use crate::client::{ChainClient, ClientError};
@@ -211,6 +211,18 @@ impl ChainClient {
 				_ => return Ok(offers),
 			}
 		}
+	}
+
+	/// How the coupling of a region stands in a slot. `None` where it couples nothing.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn coupling(
+		&self,
+		region: RegionId,
+		slot: Slot,
+	) -> Result<Option<CouplingSummary>, ClientError> {
+		self.read("EnergyApi_coupling", (region, slot)).await
 	}
 
 	/// The limits of an owner's agent.

@@ -2,8 +2,9 @@
 
 use codec::{Compact, Decode, Encode};
 use energy_primitives::{
-	AccountId, AgentLimits, Balance, EnergyKind, MarketTerms, MeterId, OfferId, OfferRequest,
-	OrderIndex, OrderRequest, Roles, Side, Slot, StandingId, ZoneId, SETTLEMENT_ASSET,
+	AccountId, AgentLimits, Balance, CouplingProposal, EnergyKind, MarketTerms, MeterId, OfferId,
+	OfferRequest, OrderIndex, OrderRequest, Region, RegionId, Roles, Side, Slot, StandingId,
+	ZoneId, SETTLEMENT_ASSET,
 };
 use sp_core::{H160, H256};
 use sp_runtime::{DispatchError, MultiAddress};
@@ -186,6 +187,21 @@ pub fn withdraw_offer(id: OfferId) -> Call {
 /// Calls off a slot of a halted zone. The regulator or the council.
 pub fn annul(zone: ZoneId, slot: Slot) -> Call {
 	Call::new("EnergyMarket", "annul", (zone, slot))
+}
+
+/// Proposes prices, volumes and flows for all zones of a region in a slot. Any participant.
+pub fn propose_coupling(region: RegionId, slot: Slot, proposal: &CouplingProposal) -> Call {
+	Call::new("EnergyMarket", "propose_coupling", (region, slot, proposal))
+}
+
+/// Says which zones are cleared together from a slot on. The council.
+pub fn set_region(id: RegionId, region: &Region, since: Slot) -> Call {
+	Call::new("EnergyMarket", "set_region", (id, region, since))
+}
+
+/// Sets the capacities of a region's links in a slot, Wh, in the order of the links. The council.
+pub fn set_capacities(id: RegionId, slot: Slot, capacities_wh: &[u64]) -> Call {
+	Call::new("EnergyMarket", "set_capacities", (id, slot, capacities_wh))
 }
 
 /// Sets the rules of slots that open from now on. The zone's utility or the council.

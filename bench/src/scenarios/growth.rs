@@ -2,10 +2,14 @@
 //! not kept for good was forgotten.
 //!
 //! The chain keeps what was settled for a number of slots. So that this number is passed long
-//! before the end, trades happen in every so-manieth slot only: a quarter of the way fills what the
+//! before the end, people trade in one slot of several only: a quarter of the way fills what the
 //! chain keeps, and from then on nothing may grow but what is kept for good.
 //!
-//! There is one node, and it removes the bodies of old blocks, which would hide everything else.
+//! What trades leave is looked for in the pallets of the market. Others have lists of a fixed
+//! length that only fill in the beginning: the hashes of the last blocks.
+//!
+//! There is one node. It removes the bodies of old blocks and has a small cache of the database,
+//! which would else keep everything in memory and in its log for a long time.
 
 use anyhow::{Context, Result};
 use energy_primitives::Slot;
@@ -25,6 +29,12 @@ use crate::{
 };
 
 const SCENARIO: &str = "growth";
+/// Where trades leave something.
+const TRADING: [&str; 5] = ["Assets", "AssetsHolder", "EnergyMarket", "Participants", "Settlement"];
+/// Where each slot leaves something for good: who vouched for which measurements.
+const METERING: [&str; 1] = ["Metering"];
+/// The cache of the database, MiB.
+const CACHE_MEBIBYTES: usize = 16;
 /// How often is counted.
 const COUNTS: usize = 4;
 /// The most blocks in which old things are forgotten at the end.
@@ -52,11 +62,13 @@ pub struct Growth {
 	pub step: u32,
 	/// Before the first trade, after each quarter of the slots, and at last.
 	pub counts: Vec<Count>,
-	/// State that one trade leaves while it is kept, bytes: between the first count and the second.
+	/// State that one trade leaves while it is kept, bytes.
 	pub kept_bytes_per_trade: f64,
-	/// State that one trade leaves for good, bytes.
+	/// State that one trade leaves for good, bytes; with its share of what its slot leaves.
 	pub bytes_per_trade: f64,
-	/// The state at the last quarter by that at the first.
+	/// State that the measurements of a slot leave for good, bytes.
+	pub metering_bytes_per_slot: f64,
+	/// The state of trading after all slots by that after a quarter of them.
 	pub last_by_first: f64,
 }
 
@@ -77,6 +89,7 @@ pub fn run(bench: &Bench) -> Result<Growth> {
 	let mut plan = Plan::new(bench.seed, bench.sizes.watched_people);
 	plan.nodes = Nodes::One;
 	plan.blocks = BlocksPruning::Some(256);
+	plan.cache_mebibytes = CACHE_MEBIBYTES;
 	plan.slot_seconds = 60;
 	let mut town = Town::new(&bench.workshop, plan)?;
 	town.deploy(&bench.policy)?;
@@ -98,17 +111,24 @@ pub fn run(bench: &Bench) -> Result<Growth> {
 	let census = forget(&mut town, retention_slots)?;
 	counts.push(Count { slots, trades, census });
 
-	let state = |place: usize| counts.get(place).map(|count| count.census.state.bytes as f64);
-	let first = state(0).context("nothing was counted")?;
-	let last = state(counts.len() - 1).context("nothing was counted")?;
-	let quarter = state(1).context("nothing was counted")?;
-	let end = state(COUNTS).context("not everything was counted")?;
+	let at = |place: usize| counts.get(place).context("not everything was counted");
+	let (first, quarter, end, last) = (at(0)?, at(1)?, at(COUNTS)?, at(counts.len() - 1)?);
+	let grown = |from: &Count, to: &Count, pallets: &[&str]| {
+		to.census.bytes_of(pallets) as f64 - from.census.bytes_of(pallets) as f64
+	};
+	// At the end of the quarter, what is kept is of the last slots.
+	let kept_slots = quarter.slots.min((retention_slots / step) as usize + 1);
+	let kept_trades = quarter.trades as f64 * kept_slots as f64 / quarter.slots as f64;
+	let trading_for_good = grown(first, last, &TRADING);
+	let metering_for_good = grown(first, last, &METERING);
 	Ok(Growth {
 		retention_slots,
 		step,
-		kept_bytes_per_trade: (quarter - first) / counts[1].trades as f64,
-		bytes_per_trade: (last - first) / trades as f64,
-		last_by_first: end / quarter,
+		kept_bytes_per_trade: grown(first, quarter, &TRADING) / kept_trades,
+		bytes_per_trade: (trading_for_good + metering_for_good) / trades as f64,
+		metering_bytes_per_slot: metering_for_good / slots as f64,
+		last_by_first: end.census.bytes_of(&TRADING) as f64
+			/ quarter.census.bytes_of(&TRADING) as f64,
 		counts,
 	})
 }

@@ -9,10 +9,7 @@ pub mod trades;
 
 use std::cell::RefCell;
 
-use crate::{
-	chain::{Made, Workshop},
-	measure::Journal,
-};
+use crate::{chain::Made, measure::Journal, node::Workshop};
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use codec::{Decode, Encode};
 use energy_primitives::{Slot, SlotState};
 use energy_runtime::{configs::RuntimeBlockWeights, genesis_config_presets::ZONE, Runtime};
+use pallet_energy_market::ENTRIES_PER_PAGE;
 use pallet_settlement::{Job, Jobs, Pass};
 use sc_client_api::{Backend, StorageProvider, TrieCacheContext};
 use serde::Serialize;
@@ -31,7 +32,7 @@ const SCENARIO: &str = "steps";
 /// How often blocks of each size are made at most.
 const ROUNDS: usize = 6;
 /// Parts of the idle time that are left to the market, in hundredths.
-const IDLE_PARTS: [u64; 4] = [2, 4, 8, 16];
+const IDLE_PARTS: [u64; 5] = [2, 4, 8, 16, 32];
 /// Entries that are read one by one.
 const READ_ENTRIES: usize = 20_000;
 /// Bytes of a value that is written directly.
@@ -314,7 +315,8 @@ fn settled(town: &Town<'_>, slot: Slot) -> Result<[f64; 3]> {
 	let all = f64::from(town.chain.slot(slot)?.positions);
 	let Some(job) = node.client.storage(node.best(), &key)? else { return Ok([all; 3]) };
 	let job = Job::decode(&mut &job.0[..])?;
-	let next = f64::from(job.next);
+	// The job counts pages.
+	let next = f64::from(job.next.saturating_mul(ENTRIES_PER_PAGE)).min(all);
 	Ok(match job.pass {
 		Pass::Wait => [0.0; 3],
 		Pass::Measure => [next, 0.0, 0.0],

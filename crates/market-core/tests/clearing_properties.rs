@@ -66,8 +66,12 @@ fn fills(orders: &[Order]) -> Vec<u64> {
 		.collect()
 }
 
+fn cases() -> u32 {
+	std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
+}
+
 proptest! {
-	#![proptest_config(ProptestConfig::with_cases(2_000))]
+	#![proptest_config(ProptestConfig::with_cases(cases()))]
 
 	#[test]
 	fn price_and_volume_are_those_of_the_reference(orders in orders()) {

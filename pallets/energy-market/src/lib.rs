@@ -830,9 +830,9 @@ pub mod pallet {
 
 		/// Takes an order out of the book and frees its money.
 		///
-		/// By its owner or the agent that placed it, until the gate closes; while the zone is halted, until the slot is
-		/// cleared. Errors: `OrderUnknown`, `NotYourOrder`, `GateClosed`. Event:
-		/// `OrderCancelled`.
+		/// By its owner or the agent that placed it, until the gate closes; while the zone is halted,
+		/// until the price is found, unless other zones count on the slot. Errors: `OrderUnknown`,
+		/// `NotYourOrder`, `AgencyExpired`, `GateClosed`. Event: `OrderCancelled`.
 		#[pallet::call_index(2)]
 		#[pallet::weight(T::WeightInfo::cancel())]
 		pub fn cancel(

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use codec::Decode;
 use energy_market_core::MILLION;
-use energy_primitives::{Balance, ImbalancePricing, MarketTerms, MeterId, Role, Roles};
+use energy_primitives::{Balance, ImbalancePricing, MarketTerms, MeterId, Region, Role, Roles};
 use serde_json::{json, Map, Value};
 use sp_core::H256;
 use sp_crypto_hashing::blake2_256;
@@ -212,6 +212,14 @@ fn prepare(command: AdminCommand) -> Result<Prepared, Failure> {
 			calls::annul(zone, slot),
 			format!("slot {slot} of zone {zone} is called off: everyone gets everything back"),
 		),
+		AdminCommand::SetRegion { region, file, since } => Plan::new(
+			calls::set_region(region, &read_region(&file)?, since),
+			format!("region {region} is as given from slot {since} on"),
+		),
+		AdminCommand::SetCapacities { region, slot, capacities_wh } => Plan::new(
+			calls::set_capacities(region, slot, &capacities_wh),
+			format!("the links of region {region} have other capacities in slot {slot}"),
+		),
 		AdminCommand::SetOracles { zone, mut members, threshold } => {
 			let named = members.len();
 			members.sort();
@@ -271,6 +279,15 @@ fn commitment(args: &IdentityArgs) -> Result<(H256, Option<H256>), Failure> {
 	let salt = H256::from_slice(&salted);
 	salted.extend(read(path)?);
 	Ok((H256(blake2_256(&salted)), Some(salt)))
+}
+
+fn read_region(path: &Path) -> Result<Region, Failure> {
+	serde_json::from_slice(&read(path)?).map_err(|error| {
+		Failure::with_help(
+			format!("{} does not hold a region: {error}", path.display()),
+			"`admin set-region --help` shows one",
+		)
+	})
 }
 
 fn read_terms(path: &Path) -> Result<MarketTerms, Failure> {

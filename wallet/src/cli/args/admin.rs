@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use energy_primitives::{AccountId, Role, Slot, ZoneId};
+use energy_primitives::{AccountId, RegionId, Role, Slot, ZoneId};
 use sp_core::{H160, H256};
 use wia_ene_014::canonical::DeviceKey;
 
@@ -176,6 +176,34 @@ pub enum AdminCommand {
 		/// The slot, by its number
 		#[arg(long, value_name = "S")]
 		slot: Slot,
+	},
+	/// Say which zones are cleared together, and what joins them, from a slot on
+	///
+	/// The file is JSON: {"zones": [1, 2], "links": [{"from": 1, "to": 2, "capacityWh": 500000,
+	/// "lossPpm": 20000, "feePerKwh": 10000, "feePpm": 0}], "proposalSeconds": 60}. Without zones
+	/// the region couples nothing any more. The slot must be one that nobody can trade in yet.
+	SetRegion {
+		/// The region
+		#[arg(long, value_name = "REGION")]
+		region: RegionId,
+		/// Its zones and links
+		#[arg(long, value_name = "FILE")]
+		file: PathBuf,
+		/// The first slot, by its number
+		#[arg(long, value_name = "S")]
+		since: Slot,
+	},
+	/// Set what a region's links carry in one slot
+	SetCapacities {
+		/// The region
+		#[arg(long, value_name = "REGION")]
+		region: RegionId,
+		/// The slot, by its number
+		#[arg(long, value_name = "S")]
+		slot: Slot,
+		/// For each link of the region, in its order, Wh
+		#[arg(long, value_name = "WH", value_delimiter = ',', required = true)]
+		capacities_wh: Vec<u64>,
 	},
 	/// Name the oracles of a zone and how many must agree
 	SetOracles {

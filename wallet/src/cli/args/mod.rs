@@ -15,9 +15,9 @@ use crate::{address, client, units};
 pub use admin::{AdminArgs, AdminCommand, IdentityArgs, RoleName};
 pub use keys::{ImportSource, KeyCommand};
 pub use trade::{
-	AgentCommand, AgentSetArgs, AgentShowArgs, BatchArgs, CancelArgs, OfferAcceptArgs,
-	OfferCommand, OfferListArgs, OfferMakeArgs, OrderArgs, ReplaceArgs, StandingCommand,
-	StandingListArgs, StandingPlaceArgs,
+	AgentCommand, AgentSetArgs, AgentShowArgs, BatchArgs, CancelArgs, CouplingCommand,
+	CouplingProposeArgs, CouplingSlotArgs, OfferAcceptArgs, OfferCommand, OfferListArgs,
+	OfferMakeArgs, OrderArgs, ReplaceArgs, StandingCommand, StandingListArgs, StandingPlaceArgs,
 };
 pub use values::{Bytes, MomentChoice, SlotChoice};
 
@@ -149,6 +149,9 @@ pub enum Command {
 	/// Let another account place orders with your money, within limits
 	#[command(subcommand)]
 	Agent(AgentCommand),
+	/// Slots that are cleared for several zones together
+	#[command(subcommand)]
+	Coupling(CouplingCommand),
 	/// List your open orders
 	Orders(SlotsArgs),
 	/// List what you have bought and sold and is not settled yet

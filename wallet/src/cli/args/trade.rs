@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use energy_primitives::{
-	AccountId, CommunityId, EnergyKind, OfferId, OrderIndex, Side, StandingId, MAX_RECURRENCE,
+	AccountId, CommunityId, EnergyKind, OfferId, OrderIndex, RegionId, Side, StandingId,
+	MAX_RECURRENCE,
 };
 
 use super::{MomentChoice, SlotChoice, SubmitArgs, WhoArgs, ZoneChoice};
@@ -320,6 +321,46 @@ pub struct AgentShowArgs {
 	/// Whose agent
 	#[command(flatten)]
 	pub who: WhoArgs,
+}
+
+/// Commands about slots that are cleared for several zones together.
+#[derive(Debug, Subcommand)]
+pub enum CouplingCommand {
+	/// Print the problem of a slot, as `energy-solver` reads it
+	///
+	/// The books are final once the gates are closed.
+	Problem(CouplingSlotArgs),
+	/// Propose what a solver found
+	///
+	/// The chain takes it if its prices prove it the best and no earlier proposal is as good. Any
+	/// active participant may propose, from the last gate of the zones on for as long as the region
+	/// says.
+	Propose(CouplingProposeArgs),
+}
+
+/// A region and a slot.
+#[derive(Debug, Args)]
+pub struct CouplingSlotArgs {
+	/// The region
+	#[arg(long, value_name = "REGION")]
+	pub region: RegionId,
+	/// The delivery slot: its number, or +N from the present one
+	#[arg(long, value_name = "S|+N", allow_hyphen_values = true)]
+	pub slot: SlotChoice,
+}
+
+/// `coupling propose`.
+#[derive(Debug, Args)]
+pub struct CouplingProposeArgs {
+	/// The answer of a solver, as `energy-solver --json` prints it
+	#[arg(value_name = "FILE")]
+	pub file: PathBuf,
+	/// Which slot
+	#[command(flatten)]
+	pub of: CouplingSlotArgs,
+	/// How to send it
+	#[command(flatten)]
+	pub submit: SubmitArgs,
 }
 
 /// Commands about bilateral offers.
