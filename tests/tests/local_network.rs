@@ -43,6 +43,12 @@ async fn four_validators_finalise_what_two_of_three_oracles_attest() {
 		.expect("the network starts");
 	let mut watcher = Watcher::start(&network.node_url).await.expect("the node streams blocks");
 	network.admit_homes().await.expect("the homes are admitted");
+	// An oracle reads the meters of the finalized chain when it starts.
+	let admitted = network.best_block().await.expect("the node answers");
+	watcher
+		.wait_until("the homes to be finalized", LIMIT, |record| record.finalized >= admitted)
+		.await
+		.expect("blocks are finalized");
 
 	let (eve, eve_url) =
 		network.start_oracle("Eve", "127.0.0.1:0", GRACE).await.expect("the oracle starts");
