@@ -2,7 +2,9 @@
 //! each with one meter and more money than it will spend.
 
 use anyhow::{Context, Result};
-use energy_primitives::{Balance, MarketTerms, MeterId, Role, Side, Slot, SETTLEMENT_ASSET};
+use energy_primitives::{
+	Balance, MarketTerms, MeterId, Role, Side, Slot, SlotCalendar, SETTLEMENT_ASSET,
+};
 use energy_runtime::{
 	genesis_config_presets::{self, ZONE},
 	RuntimeCall, RuntimeGenesisConfig, UNIT,
@@ -68,6 +70,11 @@ impl Plan {
 			dispute_seconds: 0,
 			deadline_seconds: 3_600,
 		}
+	}
+
+	/// When the slots are.
+	pub fn calendar(&self) -> SlotCalendar {
+		SlotCalendar::uniform(self.slot_seconds)
 	}
 
 	fn storage(&self) -> StorageSettings {
@@ -216,17 +223,17 @@ impl<'a> Town<'a> {
 
 	/// The slot that the next block falls into.
 	pub fn slot(&self) -> Slot {
-		Slot::at(self.chain.next_seconds(), self.plan.slot_seconds).unwrap_or_default()
+		self.plan.calendar().at(self.chain.next_seconds())
 	}
 
 	/// The time at which the gate of a slot closes, seconds since 1970.
 	pub fn gate(&self, slot: Slot) -> u64 {
-		slot.start_seconds(self.plan.slot_seconds).saturating_sub(u64::from(self.plan.gate_seconds))
+		self.plan.calendar().start_seconds(slot).saturating_sub(u64::from(self.plan.gate_seconds))
 	}
 
 	/// The time at which a slot ends, seconds since 1970.
 	pub fn end(&self, slot: Slot) -> u64 {
-		slot.end_seconds(self.plan.slot_seconds)
+		self.plan.calendar().end_seconds(slot)
 	}
 }
 

@@ -15,8 +15,9 @@ use energy_primitives::{
 		AttestedPage, Clock, DepthLevel, EnergyApi as _, MarketAccount, OpenOffer, OpenOrder,
 		ParticipantSummary, PastSlot, SlotSummary, ZoneSummary, PAGE_LIMIT,
 	},
-	AccountId, AgentLimits, Bill, CouplingSummary, OfferId, OrderIndex, Position, RegionId, Slot,
-	SlotState, StandingId, StandingOrder, ZoneId,
+	AccountId, AgentLimits, Bill, CommunityId, CommunitySummary, CouplingSummary, OfferId,
+	OrderIndex, Position, Region, RegionId, Share, Slot, SlotState, StandingId, StandingOrder,
+	ZoneId,
 };
 use energy_runtime::opaque::{Block, Hash};
 use futures::{
@@ -86,10 +87,30 @@ pub struct NumberedStandingOrder {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OfferPage {
-	/// Those of the zone among the numbers that were looked at.
+	/// Those of the zone among the ones that were looked at.
 	pub offers: Vec<OpenOffer>,
-	/// The next number to look at; none when there are no more.
-	pub next: Option<OfferId>,
+	/// The last that was looked at, to go on after; none when there are no more.
+	pub last: Option<OfferId>,
+}
+
+/// A region as it is from a slot on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionVersion {
+	/// The first slot it holds for.
+	pub since: Slot,
+	/// Zones and links.
+	pub region: Region,
+}
+
+/// What a member of a community gave and took in a slot.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberShare {
+	/// Who.
+	pub account: AccountId,
+	/// What it gave, took, paid and received.
+	pub share: Share,
 }
 
 /// The book of a slot, as of a block.
@@ -120,9 +141,9 @@ pub struct SlotsUpdate {
 /// Reads of the energy market.
 #[rpc(server, namespace = "energy")]
 pub trait EnergyRpc {
-	/// The chain's clock and the length of a slot.
+	/// The time, and when the slots of a zone are.
 	#[method(name = "clock")]
-	fn clock(&self, at: Option<Hash>) -> RpcResult<Clock>;
+	fn clock(&self, zone: ZoneId, at: Option<Hash>) -> RpcResult<Clock>;
 
 	/// A zone: its terms, oracles, and whether it is halted. `null` if there is none.
 	#[method(name = "zone")]
@@ -193,10 +214,14 @@ pub trait EnergyRpc {
 		at: Option<Hash>,
 	) -> RpcResult<Vec<NumberedStandingOrder>>;
 
-	/// Bilateral offers that wait to be accepted.
+	/// Bilateral offers that wait to be accepted, in no order; `after` is the `last` of the page before.
 	#[method(name = "offers")]
-	fn offers(&self, zone: ZoneId, from: Option<OfferId>, at: Option<Hash>)
-		-> RpcResult<OfferPage>;
+	fn offers(
+		&self,
+		zone: ZoneId,
+		after: Option<OfferId>,
+		at: Option<Hash>,
+	) -> RpcResult<OfferPage>;
 
 	/// The limits of an owner's agent. `null` if it is none.
 	#[method(name = "agent")]
@@ -215,6 +240,40 @@ pub trait EnergyRpc {
 		slot: Slot,
 		at: Option<Hash>,
 	) -> RpcResult<Option<CouplingSummary>>;
+
+	/// What is known of a region, each version with the first slot it holds for.
+	#[method(name = "region")]
+	fn region(&self, region: RegionId, at: Option<Hash>) -> RpcResult<Vec<RegionVersion>>;
+
+	/// The communities of a zone.
+	#[method(name = "communities")]
+	fn communities(&self, zone: ZoneId, at: Option<Hash>) -> RpcResult<Vec<CommunityId>>;
+
+	/// A community with its members. `null` if there is none.
+	#[method(name = "community")]
+	fn community(
+		&self,
+		community: CommunityId,
+		at: Option<Hash>,
+	) -> RpcResult<Option<CommunitySummary>>;
+
+	/// The community of a zone in which an account has a seat. `null` if it has none.
+	#[method(name = "communityOf")]
+	fn community_of(
+		&self,
+		zone: ZoneId,
+		account: AccountId,
+		at: Option<Hash>,
+	) -> RpcResult<Option<CommunityId>>;
+
+	/// What the members of a community gave and took in a slot.
+	#[method(name = "shares")]
+	fn shares(
+		&self,
+		community: CommunityId,
+		slot: Slot,
+		at: Option<Hash>,
+	) -> RpcResult<Vec<MemberShare>>;
 
 	/// The slots with a market among `count` from one on; no more than 256 are looked at.
 	#[method(name = "slots")]
@@ -377,14 +436,15 @@ struct DepthFeed {
 
 impl DepthFeed {
 	fn takes_orders(&self, api: &Api, at: Hash) -> Result<bool, ApiError> {
-		let clock = api.clock(at)?;
+		let clock = api.clock(at, self.zone)?;
 		let gate_closes_seconds = match api.slot(at, self.zone, self.slot)? {
 			Some(summary) if summary.state != SlotState::Open => return Ok(false),
 			Some(summary) => Some(summary.gate_closes_seconds),
 			// Nobody has placed an order yet.
 			None => api.zone(at, self.zone)?.and_then(|zone| zone.terms).map(|terms| {
-				self.slot
-					.start_seconds(clock.slot_seconds)
+				clock
+					.calendar
+					.start_seconds(self.slot)
 					.saturating_sub(terms.gate_closure_seconds.into())
 			}),
 		};
@@ -424,8 +484,8 @@ impl Feed for SlotsFeed {
 	type Item = SlotsUpdate;
 
 	fn news(&mut self, api: &Api, at: Hash) -> Result<Option<SlotsUpdate>, ApiError> {
-		let clock = api.clock(at)?;
-		let present = Slot::at(clock.now_seconds, clock.slot_seconds).unwrap_or_default();
+		let clock = api.clock(at, self.zone)?;
+		let present = clock.slot;
 		let first = Slot(present.0.saturating_sub(PAGE_LIMIT));
 		self.latest.clear();
 		for from in [first, present] {
@@ -458,8 +518,8 @@ fn changes(
 }
 
 impl EnergyRpcServer for Energy {
-	fn clock(&self, at: Option<Hash>) -> RpcResult<Clock> {
-		self.read(at, |api, at| api.clock(at))
+	fn clock(&self, zone: ZoneId, at: Option<Hash>) -> RpcResult<Clock> {
+		self.read(at, |api, at| api.clock(at, zone))
 	}
 
 	fn zone(&self, zone: ZoneId, at: Option<Hash>) -> RpcResult<Option<ZoneSummary>> {
@@ -538,12 +598,11 @@ impl EnergyRpcServer for Energy {
 	fn offers(
 		&self,
 		zone: ZoneId,
-		from: Option<OfferId>,
+		after: Option<OfferId>,
 		at: Option<Hash>,
 	) -> RpcResult<OfferPage> {
-		let from = from.unwrap_or_default();
-		let (offers, next) = self.read(at, |api, at| api.offers(at, zone, from))?;
-		Ok(OfferPage { offers, next })
+		let (offers, last) = self.read(at, |api, at| api.offers(at, zone, after))?;
+		Ok(OfferPage { offers, last })
 	}
 
 	fn agent(
@@ -562,6 +621,42 @@ impl EnergyRpcServer for Energy {
 		at: Option<Hash>,
 	) -> RpcResult<Option<CouplingSummary>> {
 		self.read(at, |api, at| api.coupling(at, region, slot))
+	}
+
+	fn region(&self, region: RegionId, at: Option<Hash>) -> RpcResult<Vec<RegionVersion>> {
+		let versions = self.read(at, |api, at| api.region(at, region))?;
+		Ok(versions.into_iter().map(|(since, region)| RegionVersion { since, region }).collect())
+	}
+
+	fn communities(&self, zone: ZoneId, at: Option<Hash>) -> RpcResult<Vec<CommunityId>> {
+		self.read(at, |api, at| api.communities(at, zone))
+	}
+
+	fn community(
+		&self,
+		community: CommunityId,
+		at: Option<Hash>,
+	) -> RpcResult<Option<CommunitySummary>> {
+		self.read(at, |api, at| api.community(at, community))
+	}
+
+	fn community_of(
+		&self,
+		zone: ZoneId,
+		account: AccountId,
+		at: Option<Hash>,
+	) -> RpcResult<Option<CommunityId>> {
+		self.read(at, |api, at| api.community_of(at, zone, account))
+	}
+
+	fn shares(
+		&self,
+		community: CommunityId,
+		slot: Slot,
+		at: Option<Hash>,
+	) -> RpcResult<Vec<MemberShare>> {
+		let shares = self.read(at, |api, at| api.shares(at, community, slot))?;
+		Ok(shares.into_iter().map(|(account, share)| MemberShare { account, share }).collect())
 	}
 
 	fn slots(

@@ -18,7 +18,7 @@
 //! The result depends on nothing but the readings, so an attestation that is computed again is the
 //! same, byte for byte.
 
-use energy_primitives::{merkle, MeterValue, Slot, ZoneId};
+use energy_primitives::{merkle, MeterValue, SlotSpan, ZoneId};
 use wia_ene_014::canonical::Quality;
 
 use crate::{
@@ -30,8 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Aggregator {
 	zone: ZoneId,
-	slot: Slot,
-	slot_seconds: u32,
+	slot: SlotSpan,
 	done: Vec<Attestation>,
 	page: Option<Page>,
 }
@@ -62,9 +61,9 @@ impl Sum {
 
 impl Page {
 	/// Adds the line of the meter that was being summed up, if it covers the slot.
-	fn end_meter(&mut self, slot_seconds: u32) {
+	fn end_meter(&mut self, slot: &SlotSpan) {
 		let Sum { meter, import_wh, export_wh, covered_seconds, quality } = self.meter;
-		if covered_seconds == u64::from(slot_seconds) {
+		if covered_seconds == slot.length_seconds() {
 			self.values.push(MeterValue { meter, import_wh, export_wh, quality });
 		}
 	}
@@ -72,8 +71,8 @@ impl Page {
 
 impl Aggregator {
 	/// Nothing yet of a slot.
-	pub fn new(zone: ZoneId, slot: Slot, slot_seconds: u32) -> Self {
-		Self { zone, slot, slot_seconds, done: Vec::new(), page: None }
+	pub fn new(zone: ZoneId, slot: SlotSpan) -> Self {
+		Self { zone, slot, done: Vec::new(), page: None }
 	}
 
 	/// Adds the next reading.
@@ -89,11 +88,11 @@ impl Aggregator {
 			meter: Sum::new(reading.meter.0),
 		});
 		if page.meter.meter != reading.meter.0 {
-			page.end_meter(self.slot_seconds);
+			page.end_meter(&self.slot);
 			page.meter = Sum::new(reading.meter.0);
 		}
 		page.leaves.push(reading.signed.leaf_bytes());
-		for figure in figures_in(&reading.signed, self.slot, self.slot_seconds) {
+		for figure in figures_in(&reading.signed, self.slot) {
 			let sum = &mut page.meter;
 			// Each figure is bounded by the rated power of the meter, so no sum of a slot reaches
 			// the limit.
@@ -113,9 +112,9 @@ impl Aggregator {
 
 	fn end_page(&mut self) {
 		let Some(mut page) = self.page.take() else { return };
-		page.end_meter(self.slot_seconds);
+		page.end_meter(&self.slot);
 		self.done.push(Attestation {
-			key: PageKey { zone: self.zone, slot: self.slot, page: page.number },
+			key: PageKey { zone: self.zone, slot: self.slot.slot, page: page.number },
 			values: page.values,
 			readings_root: merkle::root(&page.leaves),
 			readings_count: u32::try_from(page.leaves.len()).unwrap_or(u32::MAX),
@@ -126,11 +125,10 @@ impl Aggregator {
 /// The pages of a slot, from its readings in ascending order of (meter, start).
 pub fn aggregate<'a>(
 	zone: ZoneId,
-	slot: Slot,
-	slot_seconds: u32,
+	slot: SlotSpan,
 	readings: impl IntoIterator<Item = &'a StoredReading>,
 ) -> Vec<Attestation> {
-	let mut aggregator = Aggregator::new(zone, slot, slot_seconds);
+	let mut aggregator = Aggregator::new(zone, slot);
 	readings.into_iter().for_each(|reading| aggregator.add(reading));
 	aggregator.finish()
 }

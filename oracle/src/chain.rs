@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use energy_primitives::{
-	api::{AttestedPage, Clock, ZoneSummary},
-	AccountId, Meter, MeterId, MeterIndex, Slot, ZoneId,
+	api::{AttestedPage, ZoneSummary},
+	AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId,
 };
 use sp_core::H256;
 
@@ -19,8 +19,8 @@ pub struct Head {
 	pub number: u64,
 	/// The number of the last finalized block.
 	pub finalized: u64,
-	/// The chain's clock in the best block.
-	pub clock: Clock,
+	/// The chain's clock in the best block, seconds since 1970.
+	pub now_seconds: u64,
 }
 
 /// The node did not answer, or not in a way that can be understood.
@@ -80,6 +80,12 @@ pub trait ChainClient: Send + Sync + 'static {
 		&self,
 		zone: ZoneId,
 	) -> impl Future<Output = Result<Option<ZoneSummary>, ChainError>> + Send;
+
+	/// When the slots of a zone are.
+	fn calendar(
+		&self,
+		zone: ZoneId,
+	) -> impl Future<Output = Result<SlotCalendar, ChainError>> + Send;
 
 	/// Some meters of a zone in order of their places, from one on; none if there are no more.
 	fn meters(

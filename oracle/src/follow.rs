@@ -6,7 +6,7 @@ use std::{
 	time::Duration,
 };
 
-use energy_primitives::{api::Clock as ChainClock, AccountId, Meter, MeterId, MeterIndex, ZoneId};
+use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, SlotCalendar, ZoneId};
 use sp_core::H256;
 use tokio::sync::watch;
 
@@ -92,7 +92,7 @@ impl<C: ChainClient> HeadFollower<C> {
 				tracing::info!(block = head.number, "connected to the node");
 			}
 			backoff.reset();
-			self.registry.note_time(head.clock.now_seconds);
+			self.registry.note_time(head.now_seconds);
 			self.metrics.note_head(head.number, head.finalized, self.clock.now_seconds());
 			self.heads.send_replace(Some(head));
 		}
@@ -120,9 +120,10 @@ pub struct RegistryFollower<C> {
 	pub full_refresh_seconds: u64,
 }
 
-/// A zone's meters as they were read, in order of their places.
+/// A zone as it was read: its slots, and its meters in order of their places.
 #[derive(Default)]
 struct ZoneCopy {
+	calendar: Option<SlotCalendar>,
 	count: u32,
 	meters: Vec<(MeterId, Meter<AccountId>)>,
 	/// How many of them the store has too.
@@ -156,7 +157,6 @@ impl<C: ChainClient> RegistryFollower<C> {
 	pub async fn run(self, mut heads: watch::Receiver<Option<Head>>) -> Result<(), StoreError> {
 		let mut copies: BTreeMap<ZoneId, ZoneCopy> = BTreeMap::new();
 		let mut unauthorised = BTreeSet::new();
-		let mut published_slot_seconds = None;
 		let mut unpublished = true;
 		let mut read_everything_at: Option<u64> = None;
 		let mut finalized = None;
@@ -186,10 +186,8 @@ impl<C: ChainClient> RegistryFollower<C> {
 			if everything {
 				read_everything_at = Some(now);
 			}
-			let slot_seconds = head.clock.slot_seconds;
-			if unpublished || published_slot_seconds != Some(slot_seconds) {
-				self.publish(head.clock, &mut copies)?;
-				published_slot_seconds = Some(slot_seconds);
+			if unpublished {
+				self.publish(head.now_seconds, &mut copies)?;
 				unpublished = false;
 			}
 		}
@@ -211,9 +209,12 @@ impl<C: ChainClient> RegistryFollower<C> {
 		} else if unauthorised.insert(zone) {
 			tracing::warn!(%zone, account = %me, "this account is not an oracle of the zone yet");
 		}
+		let calendar = Some(self.chain.calendar(zone).await?);
+		let has_other_slots = copy.calendar != calendar;
+		copy.calendar = calendar;
 		let count = summary.map_or(0, |zone| zone.meters);
 		if count == copy.count && !everything {
-			return Ok(false);
+			return Ok(has_other_slots);
 		}
 		let mut meters =
 			if !everything && count > copy.count { copy.meters.clone() } else { Vec::new() };
@@ -224,32 +225,30 @@ impl<C: ChainClient> RegistryFollower<C> {
 			}
 			meters.extend(page);
 		}
-		Ok(copy.replace(count, meters))
+		Ok(copy.replace(count, meters) || has_other_slots)
 	}
 
 	/// Saves and publishes what was read.
 	fn publish(
 		&self,
-		clock: ChainClock,
+		now_seconds: u64,
 		copies: &mut BTreeMap<ZoneId, ZoneCopy>,
 	) -> Result<(), StoreError> {
-		let ChainClock { now_seconds, slot_seconds } = clock;
-		if slot_seconds == 0 {
-			tracing::error!("the chain says that slots have no length");
-			return Ok(());
-		}
-		let mut registry = Registry::new(slot_seconds);
+		let mut registry = Registry::default();
 		for (zone, copy) in copies {
 			let (saved, unsaved) = copy.meters.split_at(copy.saved);
 			self.store.save_meters(*zone, ZoneCopy::next_place(saved), unsaved)?;
 			copy.saved = copy.meters.len();
+			if let Some(calendar) = &copy.calendar {
+				self.store.save_calendar(*zone, calendar)?;
+				registry.set_calendar(*zone, calendar.clone());
+			}
 			for (id, meter) in &copy.meters {
 				registry.insert(*id, meter);
 			}
 		}
-		self.store.save_slot_seconds(slot_seconds)?;
 		self.metrics.note_registered(registry.len());
-		tracing::info!(meters = registry.len(), slot_seconds, "the registry is up to date");
+		tracing::info!(meters = registry.len(), "the registry is up to date");
 		self.registry.store(registry, now_seconds);
 		Ok(())
 	}

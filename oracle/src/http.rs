@@ -25,7 +25,7 @@ use axum::{
 use codec::Encode;
 use energy_primitives::{
 	merkle::{self, MerklePath},
-	AccountId, MeterId, MeterIndex, Slot, ZoneId, METERS_PER_PAGE,
+	AccountId, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId, METERS_PER_PAGE,
 };
 use serde::Serialize;
 use sp_core::H256;
@@ -517,7 +517,6 @@ struct Status {
 	best_block: u64,
 	finalized_block: u64,
 	seconds_since_last_block: Option<u64>,
-	slot_seconds: Option<u32>,
 	zones: Vec<ZoneStatus>,
 	outbox_pages: usize,
 	counts: Counts,
@@ -528,6 +527,7 @@ struct Status {
 struct ZoneStatus {
 	zone: ZoneId,
 	meters: u32,
+	calendar: Option<SlotCalendar>,
 	sealed_through: Option<Slot>,
 }
 
@@ -541,6 +541,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Status>, Probl
 				Ok(ZoneStatus {
 					zone: *zone,
 					meters: registry.as_ref().map_or(0, |registry| registry.count(*zone)),
+					calendar: registry.as_ref().and_then(|known| known.calendar(*zone)).cloned(),
 					sealed_through: store.sealed_through(*zone)?,
 				})
 			})
@@ -553,7 +554,6 @@ async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Status>, Probl
 			best_block,
 			finalized_block,
 			seconds_since_last_block: metrics.seconds_since_head(clock.now_seconds()),
-			slot_seconds: registry.as_ref().map(|registry| registry.slot_seconds()),
 			zones,
 			outbox_pages: store.outbox(OUTBOX_COUNTED)?.len(),
 			counts: metrics.counts(),

@@ -130,7 +130,6 @@ impl Ingest {
 		body: impl AsRef<[u8]> + Send + 'static,
 	) -> Result<Vec<Outcome>, IngestError> {
 		let registry = self.registry.load().ok_or(IngestError::NoRegistry)?;
-		let slot_seconds = registry.slot_seconds();
 
 		let place = self.verifying.clone().acquire_owned();
 		let permit = tokio::time::timeout(self.limits.queue_timeout, place)
@@ -159,7 +158,7 @@ impl Ingest {
 				Err(refusal) => Some(Outcome::Rejected(refusal)),
 			});
 		}
-		let mut verdicts = self.store(good, slot_seconds).await?.into_iter();
+		let mut verdicts = self.store(good).await?.into_iter();
 		let outcomes: Vec<Outcome> = outcomes
 			.into_iter()
 			.map(|known| known.or_else(|| verdicts.next()).ok_or(IngestError::Closed))
@@ -168,11 +167,7 @@ impl Ingest {
 		Ok(outcomes)
 	}
 
-	async fn store(
-		&self,
-		readings: Vec<CheckedReading>,
-		slot_seconds: u32,
-	) -> Result<Vec<Outcome>, IngestError> {
+	async fn store(&self, readings: Vec<CheckedReading>) -> Result<Vec<Outcome>, IngestError> {
 		if readings.is_empty() {
 			return Ok(Vec::new());
 		}
@@ -181,7 +176,7 @@ impl Ingest {
 			.map_err(|_elapsed| IngestError::Busy)?
 			.map_err(|_closed| IngestError::Closed)?;
 		let (answer, verdicts) = oneshot::channel();
-		place.send(writer::Command::Store { readings, slot_seconds, answer });
+		place.send(writer::Command::Store { readings, answer });
 		Ok(verdicts.await.map_err(|_dropped| IngestError::Closed)??)
 	}
 

@@ -9,10 +9,10 @@ use energy_oracle::{
 	cli::{Cli, Command, ReplayArgs, RunArgs, StartSlot, StatusArgs},
 	clock::{Clock, SystemClock},
 	key::device_from_file,
-	replay::{read_csv, select, Replay, ReplayError, Schedule},
+	replay::{read_csv, select, Replay, Schedule},
 	service::Service,
 };
-use energy_primitives::Slot;
+use energy_primitives::SlotCalendar;
 use tokio::signal::unix::{signal, SignalKind};
 use tracing_subscriber::EnvFilter;
 
@@ -76,8 +76,9 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
 	let rows = select(read_csv(file)?, args.from.as_deref(), args.intervals)?;
 	let start_slot = match args.start_slot {
 		StartSlot::At(slot) => slot,
-		StartSlot::Now => Slot::at(SystemClock.now_seconds(), args.interval_seconds)
-			.ok_or(ReplayError::SlotOutOfRange)?,
+		StartSlot::Now => {
+			SlotCalendar::uniform(args.interval_seconds).at(SystemClock.now_seconds())
+		}
 	};
 	let replay = Replay {
 		url: args.url,

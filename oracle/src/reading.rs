@@ -18,7 +18,7 @@
 //! An interval of quality `missing` carries no figure: it is kept as part of the signed message,
 //! takes up no time, and can be followed by a message that has the figure.
 
-use energy_primitives::{MeterId, MeterIndex, Slot, ZoneId};
+use energy_primitives::{MeterId, MeterIndex, SlotCalendar, SlotSpan, ZoneId};
 use serde::Serialize;
 use wia_ene_014::{
 	canonical::{CanonicalInterval, Quality, SignedMessage},
@@ -71,8 +71,8 @@ impl From<Rejection> for Refusal {
 /// The figures of a message that fall into one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotPart {
-	/// The slot.
-	pub slot: Slot,
+	/// The slot and its time.
+	pub slot: SlotSpan,
 	/// The figures in order of time, each with its place among the intervals of the message.
 	pub figures: Vec<(usize, CanonicalInterval)>,
 }
@@ -135,7 +135,10 @@ pub fn check_reading(
 			"no zone of this oracle has such a meter",
 		));
 	};
-	let parts = slot_parts(&signed, registry.slot_seconds(), now_seconds, limits)?;
+	let Some(calendar) = registry.calendar(meter.zone) else {
+		return Err(Refusal::new("meterId", UNKNOWN_METER, "the slots of its zone are not known"));
+	};
+	let parts = slot_parts(&signed, calendar, now_seconds, limits)?;
 	signed.verify(&meter.key).map_err(Rejection::from)?;
 	Ok(CheckedReading { zone: meter.zone, meter: meter.index, signed, parts })
 }
@@ -143,7 +146,7 @@ pub fn check_reading(
 /// Sorts the figures of a message into slots.
 fn slot_parts(
 	signed: &SignedMessage,
-	slot_seconds: u32,
+	calendar: &SlotCalendar,
 	now_seconds: u64,
 	limits: TimeLimits,
 ) -> Result<Vec<SlotPart>, Refusal> {
@@ -152,20 +155,18 @@ fn slot_parts(
 		if interval.quality == Quality::Missing {
 			continue;
 		}
-		let crosses = || {
-			Refusal::new(
+		let slot = calendar.span(calendar.at(interval.start_seconds));
+		let within = interval.end_seconds().filter(|end| *end <= slot.end_seconds);
+		let Some(end) = within else {
+			return Err(Refusal::new(
 				format!("readings[{place}]"),
 				CROSSES_SLOT,
 				format_args!(
-					"a reading must lie within one slot, and slots begin every {slot_seconds} seconds"
+					"a reading must lie within one slot, and the slot in which it begins lasts {} seconds",
+					slot.length_seconds()
 				),
-			)
+			));
 		};
-		let slot = Slot::at(interval.start_seconds, slot_seconds).ok_or_else(crosses)?;
-		let end = interval.end_seconds().ok_or_else(crosses)?;
-		if end > slot.end_seconds(slot_seconds) {
-			return Err(crosses());
-		}
 		let age_seconds = now_seconds.saturating_sub(end);
 		if age_seconds > limits.max_age_seconds {
 			return Err(Refusal::new(
@@ -195,13 +196,11 @@ fn slot_parts(
 /// The figures of a message in one slot, in order of time.
 pub fn figures_in(
 	signed: &SignedMessage,
-	slot: Slot,
-	slot_seconds: u32,
+	slot: SlotSpan,
 ) -> impl Iterator<Item = CanonicalInterval> + '_ {
-	let (from, to) = (slot.start_seconds(slot_seconds), slot.end_seconds(slot_seconds));
 	signed.message.intervals.iter().copied().filter(move |interval| {
 		interval.quality != Quality::Missing
-			&& interval.start_seconds >= from
-			&& interval.end_seconds().is_some_and(|end| end <= to)
+			&& interval.start_seconds >= slot.start_seconds
+			&& interval.end_seconds().is_some_and(|end| end <= slot.end_seconds)
 	})
 }

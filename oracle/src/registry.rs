@@ -8,7 +8,7 @@ use std::{
 	sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
-use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, ZoneId};
+use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, SlotCalendar, ZoneId};
 use wia_ene_014::canonical::DeviceKey;
 
 /// What a message is checked against.
@@ -27,15 +27,15 @@ pub struct RegisteredMeter {
 /// The meters of the oracle's zones at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-	slot_seconds: u32,
+	calendars: BTreeMap<ZoneId, SlotCalendar>,
 	meters: HashMap<MeterId, RegisteredMeter>,
 	counts: BTreeMap<ZoneId, u32>,
 }
 
 impl Registry {
-	/// A registry without meters, of a chain whose slots last `slot_seconds` (not zero).
-	pub fn new(slot_seconds: u32) -> Self {
-		Self { slot_seconds, ..Self::default() }
+	/// Says when the slots of a zone are.
+	pub fn set_calendar(&mut self, zone: ZoneId, calendar: SlotCalendar) {
+		self.calendars.insert(zone, calendar);
 	}
 
 	/// Adds a meter, or replaces what was known of it.
@@ -58,9 +58,9 @@ impl Registry {
 		}
 	}
 
-	/// The length of a slot in seconds. Never zero once the chain was read.
-	pub fn slot_seconds(&self) -> u32 {
-		self.slot_seconds
+	/// When the slots of a zone are; `None` for a zone that was not read.
+	pub fn calendar(&self, zone: ZoneId) -> Option<&SlotCalendar> {
+		self.calendars.get(&zone)
 	}
 
 	/// A meter by its identifier.

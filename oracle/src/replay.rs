@@ -16,7 +16,7 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
-use energy_primitives::Slot;
+use energy_primitives::{Slot, SlotCalendar, SlotSpan};
 use serde::{Deserialize, Serialize};
 use wia_ene_014::{
 	canonical::Quality,
@@ -179,8 +179,9 @@ pub fn to_message(
 	slot_seconds: u32,
 ) -> Result<Message, ReplayError> {
 	let moment = |seconds| Timestamp::from_unix_seconds(seconds).ok_or(ReplayError::SlotOutOfRange);
-	let start = moment(slot.start_seconds(slot_seconds))?;
-	let end = moment(slot.end_seconds(slot_seconds))?;
+	let SlotSpan { start_seconds, end_seconds, .. } =
+		SlotCalendar::uniform(slot_seconds).span(slot);
+	let (start, end) = (moment(start_seconds)?, moment(end_seconds)?);
 	let reading =
 		Reading::from_wh(start, slot_seconds, row.import_wh(), row.export_wh(), Quality::Valid);
 	let total = |energy_wh| {
@@ -333,8 +334,9 @@ impl Replay {
 	/// Waits until the message of a slot is due.
 	async fn wait_for(&self, slot: Slot) {
 		let Schedule::Paced { speed } = self.schedule else { return };
-		let first = Duration::from_secs(self.start_slot.end_seconds(self.slot_seconds));
-		let later = Duration::from_secs(slot.end_seconds(self.slot_seconds)).saturating_sub(first);
+		let calendar = SlotCalendar::uniform(self.slot_seconds);
+		let first = Duration::from_secs(calendar.end_seconds(self.start_slot));
+		let later = Duration::from_secs(calendar.end_seconds(slot)).saturating_sub(first);
 		let due = first.saturating_add(later.div_f64(speed));
 		let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
 		tokio::time::sleep(due.saturating_sub(now)).await;

@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use energy_primitives::{api::Clock as ChainClock, Slot, ZoneId};
+use energy_primitives::{Slot, SlotCalendar, SlotSpan, ZoneId};
 use tokio::sync::{watch, Notify};
 
 use crate::{
@@ -74,7 +74,7 @@ impl Sealer {
 		while heads.changed().await.is_ok() {
 			let Some(head) = *heads.borrow_and_update() else { continue };
 			for &zone in &self.zones {
-				if let Err(error) = self.seal_due(zone, head.clock).await {
+				if let Err(error) = self.seal_due(zone, head.now_seconds).await {
 					tracing::error!(%zone, %error, "the slot could not be sealed");
 				}
 			}
@@ -85,12 +85,14 @@ impl Sealer {
 	///
 	/// # Errors
 	/// See [`SealError`]; what was not sealed will be due again.
-	pub async fn seal_due(&self, zone: ZoneId, clock: ChainClock) -> Result<(), SealError> {
-		let slot_seconds = clock.slot_seconds;
+	pub async fn seal_due(&self, zone: ZoneId, now_seconds: u64) -> Result<(), SealError> {
 		// Otherwise nothing was taken yet, and nothing can be.
 		let Some(ready_since) = self.registry.ready_since() else { return Ok(()) };
+		let Some(registry) = self.registry.load() else { return Ok(()) };
+		let Some(calendar) = registry.calendar(zone) else { return Ok(()) };
 		let sealed = self.store.sealed_through(zone)?;
-		let Some(through) = self.due_through(zone, clock, ready_since, sealed) else {
+		let Some(through) = self.due_through(zone, calendar, now_seconds, ready_since, sealed)
+		else {
 			return Ok(());
 		};
 		if sealed.is_some_and(|sealed| sealed >= through) {
@@ -102,7 +104,7 @@ impl Sealer {
 		loop {
 			let next = self.store.next_slot_with_readings(zone, done)?;
 			let Some(slot) = next.filter(|slot| *slot <= through) else { break };
-			self.seal_slot(zone, slot, slot_seconds).await?;
+			self.seal_slot(zone, calendar.span(slot)).await?;
 			done = Some(slot);
 		}
 		if done != Some(through) {
@@ -115,14 +117,15 @@ impl Sealer {
 	fn due_through(
 		&self,
 		zone: ZoneId,
-		clock: ChainClock,
+		calendar: &SlotCalendar,
+		now_seconds: u64,
 		ready_since: u64,
 		sealed: Option<Slot>,
 	) -> Option<Slot> {
-		let ChainClock { now_seconds, slot_seconds } = clock;
+		let slot_seconds = calendar.slot_seconds(calendar.at(now_seconds));
 		let grace =
 			u64::from(self.grace_seconds.unwrap_or_else(|| default_grace_seconds(slot_seconds)));
-		let last_ended = |now: u64| Slot::at(now, slot_seconds)?.0.checked_sub(1).map(Slot);
+		let last_ended = |now: u64| calendar.at(now).0.checked_sub(1).map(Slot);
 		let mut through = sealed;
 		if now_seconds >= ready_since.saturating_add(grace) {
 			through = through.max(now_seconds.checked_sub(grace).and_then(last_ended));
@@ -140,15 +143,11 @@ impl Sealer {
 	}
 
 	/// Seals one slot whose readings are closed.
-	async fn seal_slot(
-		&self,
-		zone: ZoneId,
-		slot: Slot,
-		slot_seconds: u32,
-	) -> Result<(), SealError> {
+	async fn seal_slot(&self, zone: ZoneId, span: SlotSpan) -> Result<(), SealError> {
+		let slot = span.slot;
 		let store = self.store.clone();
 		let pages = tokio::task::spawn_blocking(move || {
-			let mut aggregator = Aggregator::new(zone, slot, slot_seconds);
+			let mut aggregator = Aggregator::new(zone, span);
 			store.visit_readings(zone, slot, 0..u32::MAX, &mut |reading| {
 				aggregator.add(&reading);
 			})?;

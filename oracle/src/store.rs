@@ -1,7 +1,9 @@
 //! What survives a crash: a port, its types, and the RocksDB adapter in [`rocks`].
 
 use codec::{Decode, Encode};
-use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, MeterValue, Slot, ZoneId};
+use energy_primitives::{
+	AccountId, Meter, MeterId, MeterIndex, MeterValue, Slot, SlotCalendar, ZoneId,
+};
 use serde::Serialize;
 use sp_core::H256;
 use std::ops::Range;
@@ -172,8 +174,8 @@ pub trait Store: Send + Sync + 'static {
 		meters: &[(MeterId, Meter<AccountId>)],
 	) -> Result<(), StoreError>;
 
-	/// Remembers the length of a slot.
-	fn save_slot_seconds(&self, slot_seconds: u32) -> Result<(), StoreError>;
+	/// Remembers when the slots of a zone are.
+	fn save_calendar(&self, zone: ZoneId, calendar: &SlotCalendar) -> Result<(), StoreError>;
 
 	/// The copy of the registry, for some zones; `None` if the chain was never read.
 	fn load_registry(&self, zones: &[ZoneId]) -> Result<Option<Registry>, StoreError>;

@@ -158,7 +158,7 @@ proptest! {
 	fn aggregate_is_what_the_book_says(slot in slot()) {
 		let readings = stored(&slot);
 		prop_assert_eq!(
-			aggregate(ZONE, FIRST_SLOT, SLOT_SECONDS, &readings),
+			aggregate(ZONE, calendar().span(FIRST_SLOT), &readings),
 			aggregate_by_the_book(&readings)
 		);
 	}
@@ -184,7 +184,7 @@ proptest! {
 		let found = readings(&store, ZONE, FIRST_SLOT, 0..u32::MAX).unwrap();
 		prop_assert_eq!(&found, &sorted);
 		prop_assert_eq!(
-			aggregate(ZONE, FIRST_SLOT, SLOT_SECONDS, &found),
+			aggregate(ZONE, calendar().span(FIRST_SLOT), &found),
 			aggregate_by_the_book(&sorted)
 		);
 	}

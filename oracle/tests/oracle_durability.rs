@@ -30,7 +30,7 @@ use energy_oracle::{
 		StoreError, StoredReading,
 	},
 };
-use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, Slot, ZoneId};
+use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId};
 use sp_core::H256;
 use support::*;
 use tokio::sync::mpsc;
@@ -130,8 +130,8 @@ impl Store for Gate {
 	) -> Result<(), StoreError> {
 		self.inner.save_meters(zone, from, meters)
 	}
-	fn save_slot_seconds(&self, slot_seconds: u32) -> Result<(), StoreError> {
-		self.inner.save_slot_seconds(slot_seconds)
+	fn save_calendar(&self, zone: ZoneId, calendar: &SlotCalendar) -> Result<(), StoreError> {
+		self.inner.save_calendar(zone, calendar)
 	}
 	fn load_registry(&self, zones: &[ZoneId]) -> Result<Option<Registry>, StoreError> {
 		self.inner.load_registry(zones)
@@ -143,7 +143,8 @@ impl Store for Gate {
 
 /// A way in to a store, with a writer of its own.
 fn ingest(store: Arc<Gate>, devices: &[Device]) -> Ingest {
-	let mut registry = Registry::new(SLOT_SECONDS);
+	let mut registry = Registry::default();
+	registry.set_calendar(ZONE, calendar());
 	for device in devices {
 		let (id, meter) = device.registration();
 		registry.insert(id, &meter);
@@ -321,7 +322,7 @@ mod recovery {
 			let store = RocksStore::open(&data).unwrap();
 			let meters: Vec<_> = devices.iter().map(Device::registration).collect();
 			store.save_meters(ZONE, MeterIndex(0), &meters).unwrap();
-			store.save_slot_seconds(SLOT_SECONDS).unwrap();
+			store.save_calendar(ZONE, &calendar()).unwrap();
 		}
 		let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
 		let first_second = (now - 80_000) / 60 * 60;

@@ -2,8 +2,8 @@
 
 use crate::{
 	configs::SettlementCurrency, AccountId, Assets, AssetsHolder, Aura, Balance, Block,
-	EnergyMarket, Executive, Grandpa, InherentDataExt, Metering, Nonce, Participants, Runtime,
-	RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, VERSION,
+	Communities, EnergyMarket, Executive, Grandpa, InherentDataExt, Metering, Nonce, Participants,
+	Runtime, RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, VERSION,
 };
 use alloc::vec::Vec;
 use energy_primitives::{
@@ -11,9 +11,9 @@ use energy_primitives::{
 		AttestedPage, Clock, DepthLevel, MarketAccount, OpenOffer, OpenOrder, ParticipantSummary,
 		PastSlot, SlotSummary, ZoneSummary, PAGE_LIMIT,
 	},
-	AgentLimits, Bill, CouplingSummary, Meter, MeterId, MeterIndex, MeteredEnergy, Meters, OfferId,
-	OrderIndex, Participants as _, Position, RegionId, Slot, SlotClock, StandingId, StandingOrder,
-	ZoneId, SETTLEMENT_ASSET,
+	AgentLimits, Bill, CommunityId, CommunitySummary, CouplingSummary, Meter, MeterId, MeterIndex,
+	MeteredEnergy, Meters, OfferId, OrderIndex, Participants as _, Position, Region, RegionId,
+	Share, Slot, SlotClock, StandingId, StandingOrder, ZoneId, SETTLEMENT_ASSET,
 };
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
@@ -186,10 +186,11 @@ impl_runtime_apis! {
 	}
 
 	impl energy_primitives::api::EnergyApi<Block> for Runtime {
-		fn clock() -> Clock {
+		fn clock(zone: ZoneId) -> Clock {
 			Clock {
 				now_seconds: EnergyMarket::now_seconds(),
-				slot_seconds: EnergyMarket::slot_seconds(),
+				slot: EnergyMarket::running(zone),
+				calendar: EnergyMarket::calendar(zone),
 			}
 		}
 		fn zone(zone: ZoneId) -> Option<ZoneSummary> {
@@ -239,7 +240,11 @@ impl_runtime_apis! {
 			let book = pallet_energy_market::Books::<Runtime>::get(zone, slot)?;
 			Some(SlotSummary {
 				state: book.state,
-				gate_closes_seconds: EnergyMarket::gate_closes_seconds(&book.terms, slot),
+				gate_closes_seconds: EnergyMarket::gate_closes_seconds(
+					&EnergyMarket::calendar(zone),
+					&book.terms,
+					slot,
+				),
 				terms: book.terms,
 				orders: book.next_order,
 				bid_wh: book.bid_wh,
@@ -281,11 +286,14 @@ impl_runtime_apis! {
 		) -> Vec<(StandingId, StandingOrder<AccountId>)> {
 			EnergyMarket::standing_orders(zone, account.as_ref(), from, PAGE_LIMIT)
 		}
-		fn offers(zone: ZoneId, from: OfferId) -> (Vec<OpenOffer>, Option<OfferId>) {
-			EnergyMarket::offers(zone, from, PAGE_LIMIT)
+		fn offers(zone: ZoneId, after: Option<OfferId>) -> (Vec<OpenOffer>, Option<OfferId>) {
+			EnergyMarket::offers(zone, after, PAGE_LIMIT)
 		}
 		fn agent(owner: AccountId, agent: AccountId) -> Option<AgentLimits> {
 			pallet_energy_market::Agents::<Runtime>::get(owner, agent)
+		}
+		fn region(region: RegionId) -> Vec<(Slot, Region)> {
+			pallet_energy_market::Regions::<Runtime>::get(region).into_inner()
 		}
 		fn coupling(region: RegionId, slot: Slot) -> Option<CouplingSummary> {
 			EnergyMarket::coupling(region, slot)
@@ -295,6 +303,18 @@ impl_runtime_apis! {
 		}
 		fn bill(zone: ZoneId, slot: Slot, account: AccountId) -> Option<Bill> {
 			pallet_settlement::Pallet::<Runtime>::bill(zone, slot, &account)
+		}
+		fn communities(zone: ZoneId) -> Vec<CommunityId> {
+			pallet_communities::CommunitiesIn::<Runtime>::get(zone).into_inner()
+		}
+		fn community(id: CommunityId) -> Option<CommunitySummary> {
+			Communities::summary(id)
+		}
+		fn community_of(zone: ZoneId, account: AccountId) -> Option<CommunityId> {
+			pallet_communities::Memberships::<Runtime>::get(zone, account)
+		}
+		fn shares(id: CommunityId, slot: Slot) -> Vec<(AccountId, Share)> {
+			pallet_communities::Shares::<Runtime>::get(id, slot).into_inner()
 		}
 		fn attestation(zone: ZoneId, slot: Slot, page: u32) -> Option<AttestedPage> {
 			Metering::attestation(zone, slot, page)

@@ -2,12 +2,14 @@
 
 use crate::{
 	policy::ContractPolicy, AccountId, Assets, AssetsHolder, Aura, Balance, Balances, Block,
-	BlockNumber, EnergyMarket, Metering, Nonce, PalletInfo, Participants, Runtime, RuntimeCall,
-	RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
+	BlockNumber, Communities, EnergyMarket, Metering, Nonce, PalletInfo, Participants, Runtime,
+	RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
 	RuntimeVersion, Session, SessionKeys, Settlement, System, Timestamp, DAYS, HOURS,
 	MILLISECONDS_PER_BLOCK, MILLI_UNIT, UNIT, VERSION,
 };
-use energy_primitives::{Participants as _, Role, SETTLEMENT_ASSET};
+use energy_primitives::{
+	Participants as _, Role, Slot, UnsettledSlots, ZoneId, MINOR_UNITS, SETTLEMENT_ASSET,
+};
 use frame_support::{
 	derive_impl,
 	dispatch::DispatchClass,
@@ -264,11 +266,20 @@ impl pallet_participants::Config for Runtime {
 	type WeightInfo = pallet_participants::weights::SubstrateWeight<Runtime>;
 }
 
+/// All that is paid by what was measured.
+pub struct MarketAndCommunities;
+
+impl UnsettledSlots for MarketAndCommunities {
+	fn is_unsettled(zone: ZoneId, slot: Slot) -> bool {
+		EnergyMarket::is_unsettled(zone, slot) || Communities::is_unsettled(zone, slot)
+	}
+}
+
 impl pallet_metering::Config for Runtime {
 	type Meters = Participants;
 	type Participants = Participants;
 	type Clock = EnergyMarket;
-	type Market = EnergyMarket;
+	type Market = MarketAndCommunities;
 	type GovernanceOrigin = GovernanceOrigin;
 	type MaxOracles = ConstU32<16>;
 	type MaxEvidence = ConstU32<16>;
@@ -287,7 +298,7 @@ pub type SettlementCurrency = ItemOf<Assets, SettlementAsset, AccountId>;
 impl pallet_energy_market::Config for Runtime {
 	type Currency = SettlementCurrency;
 	type Participants = Participants;
-	type Communities = ();
+	type Communities = Communities;
 	type OnCleared = Settlement;
 	type Time = Timestamp;
 	type GovernanceOrigin = GovernanceOrigin;
@@ -326,9 +337,38 @@ impl pallet_settlement::Config for Runtime {
 	type MaxMetersPerOwner = MaxMetersPerOwner;
 	type EstimateLookback = EstimateLookback;
 	type MaxPending = ConstU32<512>;
-	type RetentionSlots = ConstU32<2_880>;
+	type RetentionSlots = BillRetentionSlots;
 	type PalletId = SettlementPalletId;
 	type WeightInfo = pallet_settlement::weights::ReckonedWeight<Runtime>;
+}
+
+/// How long bills and shares are kept, in slots.
+pub type BillRetentionSlots = ConstU32<2_880>;
+/// How many slots after it a slot can still be shared in a community; bills must be kept for longer.
+pub type LapseSlots = ConstU32<672>;
+
+impl pallet_communities::Config for Runtime {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Currency = ItemOf<AssetsHolder, SettlementAsset, AccountId>;
+	type Participants = Participants;
+	type Meters = Participants;
+	type Metering = Metering;
+	type Market = EnergyMarket;
+	type Promises = Settlement;
+	type Pots = Settlement;
+	type Clock = EnergyMarket;
+	type GovernanceOrigin = GovernanceOrigin;
+	type MaxMembers = ConstU32<{ pallet_communities::weights::MEMBERS as u32 }>;
+	type MaxCommunities = ConstU32<64>;
+	type MaxZones = ConstU32<64>;
+	type PageSize = ConstU32<16>;
+	type MaxMetersPerOwner = MaxMetersPerOwner;
+	type EstimateLookback = EstimateLookback;
+	type MinDeposit = ConstU128<MINOR_UNITS>;
+	type NoticeSlots = ConstU32<96>;
+	type LapseSlots = LapseSlots;
+	type RetentionSlots = BillRetentionSlots;
+	type WeightInfo = pallet_communities::weights::ReckonedWeight<Runtime>;
 }
 
 /// Those who may deploy contracts: active utilities.

@@ -165,6 +165,8 @@ mod runtime {
 	pub type EnergyMarket = pallet_energy_market;
 	#[runtime::pallet_index(33)]
 	pub type Settlement = pallet_settlement;
+	#[runtime::pallet_index(34)]
+	pub type Communities = pallet_communities;
 
 	#[runtime::pallet_index(40)]
 	pub type Revive = pallet_revive;

@@ -5,15 +5,15 @@
 //! sequences are tried is `CALL_SEQUENCES`.
 
 use energy_primitives::{
-	AgentLimits, Audience, EnergyKind, ImbalancePricing, MarketTerms, MeterId, MeterValue, OfferId,
-	OfferRequest, OrderIndex, OrderRequest, Quality, Role, Roles, Side, Slot, StandingId, ZoneId,
-	MINOR_UNITS, SETTLEMENT_ASSET,
+	AgentLimits, Audience, CommunityId, EnergyKind, ImbalancePricing, MarketTerms, MeterId,
+	MeterValue, Method, OfferId, OfferRequest, OrderIndex, OrderRequest, Quality, Role, Roles,
+	Side, Slot, SlotClock, StandingId, ZoneId, MINOR_UNITS, SETTLEMENT_ASSET,
 };
 use energy_runtime::{
 	configs::SettlementCurrency,
 	genesis_config_presets::{self, ZONE},
-	AccountId, AllPalletsWithSystem, Balance, EnergyMarket, Metering, Participants, Runtime,
-	RuntimeCall, RuntimeGenesisConfig, RuntimeOrigin, Settlement, System,
+	AccountId, AllPalletsWithSystem, Balance, Communities, EnergyMarket, Metering, Participants,
+	Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeOrigin, Settlement, System,
 };
 use frame_support::{
 	assert_ok,
@@ -29,7 +29,7 @@ use sp_runtime::traits::Dispatchable;
 
 const HOMES: u8 = 6;
 const MONEY: Balance = 100 * MINOR_UNITS;
-/// The first slot that opens; slots last a minute.
+/// The first slot that opens; slots last a minute at first.
 const FIRST: u32 = 101;
 
 /// xorshift64*, the same on every run.
@@ -74,9 +74,22 @@ impl Dice {
 	}
 
 	fn slot(&mut self) -> Slot {
-		let now = pallet_timestamp::Now::<Runtime>::get() / 60_000;
+		let now = u64::from(EnergyMarket::running(ZONE).0);
 		let slot = now.saturating_add(self.below(4)).saturating_sub(u64::from(self.below(9) == 0));
 		Slot(slot as u32)
+	}
+
+	/// A slot in which much may change.
+	fn later_slot(&mut self) -> Slot {
+		Slot(EnergyMarket::running(ZONE).0 + 90 + self.below(220) as u32)
+	}
+
+	fn community(&mut self) -> CommunityId {
+		CommunityId(self.below(4) as u32)
+	}
+
+	fn key(&mut self) -> u32 {
+		self.number(400_000) as u32
 	}
 
 	fn home(&mut self) -> AccountId {
@@ -121,8 +134,70 @@ fn market(call: pallet_energy_market::Call<Runtime>) -> RuntimeCall {
 	RuntimeCall::EnergyMarket(call)
 }
 
+fn utility() -> RuntimeOrigin {
+	RuntimeOrigin::signed(Sr25519Keyring::Alice.to_account_id())
+}
+
+/// A call about a community and who makes it.
+fn draw_for_community(dice: &mut Dice) -> (RuntimeOrigin, RuntimeCall) {
+	use pallet_communities::Call;
+	let community = dice.community();
+	let account = dice.home();
+	let manager = RuntimeOrigin::signed(home(0));
+	let who = RuntimeOrigin::signed(account.clone());
+	let from = dice.later_slot();
+	let amount = dice.number(5 * MINOR_UNITS as u64).into();
+	let (origin, call) = match dice.below(20) {
+		0 | 1 => {
+			let call = Call::create {
+				zone: ZONE,
+				manager: home(0),
+				method: if dice.below(2) == 0 {
+					Method::StaticKeys
+				} else {
+					Method::ProportionalToNeed
+				},
+				price_per_kwh: dice.price(),
+				grid_fee_per_kwh: dice.number(50_000),
+				active_from: dice.slot(),
+			};
+			(utility(), call)
+		}
+		2..=5 => (manager, Call::invite { community, account, key_ppm: 100_000 }),
+		6..=10 => {
+			let limit_per_slot = dice.number(2_000_000).into();
+			let deposit = MINOR_UNITS + Balance::from(dice.below(5_000_000));
+			(who, Call::join { community, key_ppm: 100_000, limit_per_slot, deposit })
+		}
+		11 => (who, Call::leave { community }),
+		12 => (manager, Call::exclude { community, account }),
+		13 => {
+			let keys = BoundedVec::truncate_from(vec![(account, dice.key())]);
+			(manager, Call::set_keys { community, keys, from })
+		}
+		14 => (manager, Call::set_price { community, price_per_kwh: dice.price(), from }),
+		15 => {
+			let grid_fee_per_kwh = dice.number(50_000);
+			(utility(), Call::set_grid_fee { community, grid_fee_per_kwh, from })
+		}
+		16 => (who, Call::set_limit { community, limit_per_slot: amount }),
+		17 => (who, Call::deposit { community, amount }),
+		18 => (who, Call::withdraw { community, amount }),
+		_ if dice.below(6) == 0 => (manager, Call::dissolve { community }),
+		_ => (manager, Call::revoke_invitation { community, account }),
+	};
+	(origin, RuntimeCall::Communities(call))
+}
+
 /// A call and who makes it.
 fn draw(dice: &mut Dice) -> (RuntimeOrigin, RuntimeCall) {
+	if dice.below(4) == 0 {
+		return draw_for_community(dice);
+	}
+	draw_for_market(dice)
+}
+
+fn draw_for_market(dice: &mut Dice) -> (RuntimeOrigin, RuntimeCall) {
 	use pallet_energy_market::Call;
 	let who = RuntimeOrigin::signed(dice.home());
 	let regulator = RuntimeOrigin::signed(Sr25519Keyring::Ferdie.to_account_id());
@@ -160,8 +235,9 @@ fn draw(dice: &mut Dice) -> (RuntimeOrigin, RuntimeCall) {
 		},
 		12 => Call::cancel_standing { zone, id: StandingId(dice.below(6) as u32) },
 		13 => {
-			let audience = match dice.below(3) {
+			let audience = match dice.below(4) {
 				0 => Audience::Anyone,
+				1 => Audience::Community(dice.community()),
 				_ => Audience::Partner(dice.home()),
 			};
 			let offer = OfferRequest {
@@ -192,8 +268,14 @@ fn draw(dice: &mut Dice) -> (RuntimeOrigin, RuntimeCall) {
 			return (regulator, market(call));
 		}
 		_ => {
-			let alice = RuntimeOrigin::signed(Sr25519Keyring::Alice.to_account_id());
-			return (alice, market(Call::set_terms { zone, terms: dice.terms() }));
+			let call = match dice.below(3) {
+				0 => {
+					let slot_seconds = dice.number(120) as u32;
+					Call::set_slot_length { zone, slot_seconds, from: dice.later_slot() }
+				}
+				_ => Call::set_terms { zone, terms: dice.terms() },
+			};
+			return (utility(), market(call));
 		}
 	};
 	(who, market(call))
@@ -201,7 +283,7 @@ fn draw(dice: &mut Dice) -> (RuntimeOrigin, RuntimeCall) {
 
 /// Reports meters of the slot before the present one, so that some slots can be settled.
 fn attest(dice: &mut Dice) {
-	let slot = Slot((pallet_timestamp::Now::<Runtime>::get() / 60_000) as u32 - 1);
+	let slot = Slot(EnergyMarket::running(ZONE).0 - 1);
 	let values: Vec<_> = (0..u32::from(HOMES))
 		.map(|meter| MeterValue {
 			meter,
@@ -236,14 +318,13 @@ fn development_chain() -> sp_io::TestExternalities {
 			.expect("the preset makes a state");
 		System::set_block_number(1);
 		pallet_timestamp::Now::<Runtime>::put(u64::from(FIRST - 1) * 60_000);
-		let alice = || RuntimeOrigin::signed(Sr25519Keyring::Alice.to_account_id());
 		for number in 0..HOMES {
 			let roles = Roles::from(Role::Prosumer);
-			assert_ok!(Participants::admit(alice(), home(number), roles, ZONE, H256::zero()));
+			assert_ok!(Participants::admit(utility(), home(number), roles, ZONE, H256::zero()));
 			use sp_core::Pair;
 			let key = sp_core::ed25519::Pair::from_seed(&[number + 1; 32]).public().0;
 			assert_ok!(Participants::register_meter(
-				alice(),
+				utility(),
 				MeterId([number + 1; 32]),
 				home(number),
 				ZONE,
@@ -251,7 +332,7 @@ fn development_chain() -> sp_io::TestExternalities {
 				11_000,
 			));
 			assert_ok!(energy_runtime::Assets::transfer(
-				alice(),
+				utility(),
 				codec::Compact(SETTLEMENT_ASSET),
 				home(number).into(),
 				MONEY,
@@ -264,6 +345,7 @@ fn development_chain() -> sp_io::TestExternalities {
 fn all_is_well(money: Balance) {
 	EnergyMarket::do_try_state().expect("the books of the market are right");
 	Settlement::do_try_state().expect("the books of settlement are right");
+	Communities::do_try_state().expect("the books of the communities are right");
 	let total = <SettlementCurrency as Inspect<AccountId>>::total_issuance();
 	assert_eq!(total, money, "money appears or vanishes");
 }
@@ -284,7 +366,9 @@ fn sequence(seed: u64) -> usize {
 			succeeded += usize::from(called.is_ok());
 			all_is_well(money);
 			if dice.below(3) == 0 {
-				let step = 1 + dice.below(25) * 1_000;
+				// Now and then so long that the length of the slots may change.
+				let longest = if dice.below(40) == 0 { 20_000 } else { 25 };
+				let step = 1 + dice.below(longest) * 1_000;
 				pallet_timestamp::Now::<Runtime>::mutate(|now| *now += step);
 				if dice.below(3) == 0 {
 					attest(&mut dice);

@@ -153,9 +153,18 @@ impl FromSeed for sp_core::ed25519::Pair {
 
 /// 1,000 Wh at 0.15 per kWh, delivered and taken in full.
 fn trade_and_measure() {
+	trade();
+	measure(1_000, 1_000);
+}
+
+fn trade() {
 	for (number, side) in [(1, Side::Ask), (2, Side::Bid)] {
 		assert_ok!(EnergyMarket::place(signed(&home(number)), ZONE, SLOT, side, 150_000, 1_000));
 	}
+}
+
+/// Home 1 gave so much to the grid, home 2 took so much.
+fn measure(export_wh: u64, import_wh: u64) {
 	at(6_121);
 	let eve = Sr25519Keyring::Eve.to_account_id();
 	let line = |meter, import_wh, export_wh| MeterValue {
@@ -164,7 +173,7 @@ fn trade_and_measure() {
 		export_wh,
 		quality: Quality::Valid,
 	};
-	let values = vec![line(0, 0, 1_000), line(1, 1_000, 0)];
+	let values = vec![line(0, 0, export_wh), line(1, import_wh, 0)];
 	assert_ok!(Metering::attest(
 		signed(&eve),
 		ZONE,
@@ -321,7 +330,6 @@ fn halts_with(policy: impl FnOnce() -> H160, reason: HaltReason) {
 		assert_eq!(pallet_energy_market::Halted::<Runtime>::get(ZONE), Some(reason));
 		assert_eq!(money(&home(1)), MONEY - 600_000, "the bond is still held");
 		assert_eq!(money(&home(2)), MONEY - 180_000, "the cost is still held");
-		assert_eq!(money(&Settlement::pot(ZONE, Pot::Escrow)), 0);
 
 		use_policy(deploy("p2p-settlement", vec![]));
 		assert_ok!(EnergyMarket::resume(signed(&Sr25519Keyring::Ferdie.to_account_id()), ZONE));
@@ -389,5 +397,65 @@ fn call_of_a_missing_contract_is_no_answer() {
 			&[question(1, 1, 0, 0, 0)],
 		);
 		assert!(matches!(answer.flows, Err(PolicyError::Unreadable | PolicyError::Failed)));
+	});
+}
+
+#[test]
+fn community_shares_what_is_left_after_the_market() {
+	use energy_primitives::{CommunityId, Method, Share};
+	use energy_runtime::Communities;
+	development_chain().execute_with(|| {
+		admit_homes();
+		use_policy(deploy("p2p-settlement", vec![]));
+		let id = CommunityId(0);
+		let (price, grid_fee) = (100_001, 10_001);
+		assert_ok!(Communities::create(
+			signed(&alice()),
+			ZONE,
+			home(1),
+			Method::StaticKeys,
+			price,
+			grid_fee,
+			SLOT,
+		));
+		for (number, key_ppm) in [(1, 0), (2, 1_000_000)] {
+			let (limit, deposit) = (MINOR_UNITS, 2 * MINOR_UNITS);
+			assert_ok!(Communities::invite(signed(&home(1)), id, home(number), key_ppm));
+			assert_ok!(Communities::join(signed(&home(number)), id, key_ppm, limit, deposit));
+		}
+		let fees = || money(&Settlement::pot(ZONE, Pot::Fees));
+		let supply = all_money();
+
+		// 500 Wh more than sold, 300 Wh more than bought.
+		trade();
+		measure(1_500, 1_300);
+		assert_eq!(state(), SlotState::Settled);
+		let fees_of_the_market = genesis_config_presets::terms().grid_fee_of(1_000, 150_000);
+		let shared = |given_wh, taken_wh, received, paid, grid_fee| Share {
+			given_wh,
+			taken_wh,
+			received,
+			paid,
+			grid_fee,
+			quality: Quality::Valid,
+		};
+		// 300 Wh at 0.100001 are 30,000.3 minor units, the fee is 3,000.3.
+		let share = |number| Communities::share_of(id, SLOT, &home(number));
+		assert_eq!(share(1), Some(shared(300, 0, 30_000, 0, 0)));
+		assert_eq!(share(2), Some(shared(0, 300, 0, 30_001, 3_001)));
+		assert_eq!(fees(), fees_of_the_market + 3_001);
+		assert_eq!(all_money(), supply);
+
+		// Both leave, and have everything back but what moved.
+		for number in [1, 2] {
+			assert_ok!(Communities::leave(signed(&home(number)), id));
+		}
+		at(6_200);
+		at(6_240);
+		at(6_320);
+		assert_eq!(money(&home(1)), MONEY + 150_000 + 30_000);
+		assert_eq!(money(&home(2)), MONEY - 150_000 - fees_of_the_market - 33_002);
+		assert_eq!(all_money(), supply);
+		Communities::do_try_state().expect("the books of the communities are right");
 	});
 }

@@ -9,6 +9,7 @@ pub mod chart;
 pub mod homes;
 pub mod network;
 pub mod process;
+pub mod solver;
 pub mod summary;
 pub mod trading;
 pub mod watch;

@@ -196,26 +196,38 @@ impl Network {
 	/// When the chain refuses.
 	pub async fn admit_homes(&self) -> Result<()> {
 		let utility = dev::alice();
-		let mut steps: Vec<Call> = Vec::new();
-		for (home, key) in HOMES.iter().zip(&self.homes) {
+		self.admit_homes_to(&[(ZONE, &utility); HOMES.len()]).await
+	}
+
+	/// The same for homes in several zones: for each its zone, and the key of the utility that runs
+	/// it. The money is Alice's.
+	///
+	/// # Errors
+	/// When the chain refuses.
+	pub async fn admit_homes_to(&self, places: &[(ZoneId, &Keypair); HOMES.len()]) -> Result<()> {
+		let bank = dev::alice();
+		let mut steps: Vec<(&Keypair, Call)> = Vec::new();
+		for ((home, key), &(zone, utility)) in HOMES.iter().zip(&self.homes).zip(places) {
 			let account = account_of(key);
-			steps.push(calls::admit(&account, Roles::from(Role::Prosumer), ZONE, H256::zero()));
-			steps.push(calls::register_meter(
+			let admission = calls::admit(&account, Roles::from(Role::Prosumer), zone, H256::zero());
+			let registration = calls::register_meter(
 				MeterId(meter_id(home.meter)),
 				&account,
-				ZONE,
+				zone,
 				DeviceKey::Ed25519(
 					ed25519_dalek::SigningKey::from_bytes(&home.meter_seed)
 						.verifying_key()
 						.to_bytes(),
 				),
 				RATED_POWER_W,
-			));
-			steps.push(calls::transfer(&account, POCKET_MONEY));
+			);
+			steps.push((utility, admission));
+			steps.push((utility, registration));
+			steps.push((&bank, calls::transfer(&account, POCKET_MONEY)));
 			fs::write(self.meter_key_file(home), hex::encode(home.meter_seed))?;
 		}
 		// One after the other into the pool, together into a block.
-		let sent = steps.iter().map(|call| self.client.submit(&utility, call));
+		let sent = steps.iter().map(|(signer, call)| self.client.submit(signer, call));
 		for outcome in futures::future::join_all(sent).await {
 			outcome?;
 		}
@@ -248,6 +260,21 @@ impl Network {
 		listen: &str,
 		grace_seconds: u32,
 	) -> Result<(Running, String)> {
+		self.start_oracle_of(&[ZONE], name, listen, grace_seconds).await
+	}
+
+	/// The same for an oracle of several zones.
+	///
+	/// # Errors
+	/// When it does not start.
+	pub async fn start_oracle_of(
+		&self,
+		zones: &[ZoneId],
+		name: &str,
+		listen: &str,
+		grace_seconds: u32,
+	) -> Result<(Running, String)> {
+		let zones: Vec<String> = zones.iter().map(ToString::to_string).collect();
 		let data = self.folder.join(format!("oracle-{name}"));
 		let arguments = strings(&[
 			"run",
@@ -258,7 +285,7 @@ impl Network {
 			"--listen",
 			listen,
 			"--zone",
-			&ZONE.to_string(),
+			&zones.join(","),
 			"--dev-key",
 			&format!("//{name}"),
 			"--grace-seconds",
@@ -300,6 +327,20 @@ impl Network {
 		}
 		all.extend(strings(arguments));
 		process::run("energy-wallet", &all, WALLET).await
+	}
+
+	/// Runs the wallet, which must be refused, and returns the reason that it gives.
+	///
+	/// # Errors
+	/// When it ends with another status than 1, or its error is no JSON.
+	pub async fn refusal(&self, arguments: &[&str]) -> Result<String> {
+		let Output { status, stdout, stderr } = self.wallet_output(arguments, true).await?;
+		ensure!(status.code() == Some(1), "energy-wallet {arguments:?}: {status}\n{stdout}");
+		// A development key comes with a warning in front.
+		let (_, error) = stderr.split_at(stderr.find('{').unwrap_or_default());
+		let error: Value = serde_json::from_str(error)
+			.with_context(|| format!("the error of {arguments:?} is no JSON: {stderr}"))?;
+		error["error"]["message"].as_str().map(str::to_owned).context("an error without a message")
 	}
 
 	/// Runs the wallet of a home, which signs.

@@ -153,15 +153,23 @@ pub struct Output {
 /// # Errors
 /// When it cannot be started or does not end in time.
 pub async fn run(name: &str, arguments: &[String], limit: Duration) -> Result<Output> {
-	let path = program(name)?;
-	let output = tokio::process::Command::new(&path)
+	run_file(&program(name)?, arguments, limit).await
+}
+
+/// Runs the program in a file to its end.
+///
+/// # Errors
+/// When it cannot be started or does not end in time.
+pub async fn run_file(path: &Path, arguments: &[String], limit: Duration) -> Result<Output> {
+	let output = tokio::process::Command::new(path)
 		.args(arguments)
 		.stdin(Stdio::null())
 		.kill_on_drop(true)
 		.output();
 	let output = tokio::time::timeout(limit, output)
 		.await
-		.with_context(|| format!("{name} {arguments:?} did not end in {limit:?}"))??;
+		.with_context(|| format!("{} {arguments:?} did not end in {limit:?}", path.display()))?
+		.with_context(|| format!("cannot start {}", path.display()))?;
 	Ok(Output {
 		status: output.status,
 		stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -66,9 +66,9 @@ impl Network {
 	/// # Errors
 	/// When the node does not answer.
 	pub async fn slot_open_for(&self, seconds: u64) -> Result<Slot> {
-		let clock = self.client.clock().await?;
+		let clock = self.client.clock(ZONE).await?;
 		let moment = clock.now_seconds + seconds + u64::from(self.times.gate);
-		Ok(Slot::at(moment, self.times.slot).context("the clock shows no slot")?.next())
+		Ok(clock.calendar.at(moment).next())
 	}
 
 	/// Places an order with the wallet of the home.

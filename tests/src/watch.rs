@@ -4,10 +4,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use codec::Decode;
-use energy_primitives::{AccountId, Bill, ClearingResult, HaltReason, Slot, ZoneId};
+use energy_primitives::{
+	AccountId, Balance, Bill, ClearingResult, HaltReason, RegionId, Slot, ZoneId,
+};
 use energy_wallet::calls::OrderPlaced;
 use subxt::{backend::LegacyBackend, rpcs::RpcClient, OnlineClient, SubstrateConfig};
 use tokio::{sync::watch, task::JoinHandle};
+
+use crate::network::ZONE;
 
 /// What is known of a slot.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +20,8 @@ pub struct SlotRecord {
 	pub orders: Vec<OrderPlaced>,
 	/// The block in which the gate closed, and what came of the auction.
 	pub cleared: Option<(u64, Option<ClearingResult>)>,
+	/// The block in which the last order was filled.
+	pub filled: Option<u64>,
 	/// How many accounts have a position.
 	pub positions: u32,
 	/// Votes of oracles on its attestation.
@@ -32,20 +38,22 @@ pub struct SlotRecord {
 	pub bills: BTreeMap<AccountId, Bill>,
 }
 
-/// Everything seen so far.
+/// Everything seen so far of one zone.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
 	/// The last finalized block.
 	pub finalized: u64,
 	/// By slot.
 	pub slots: BTreeMap<Slot, SlotRecord>,
+	/// What each region, of whatever zones, received for a slot, minor units.
+	pub region_incomes: BTreeMap<(RegionId, Slot), Balance>,
 	/// Why the zone's market was halted, each time.
 	pub halts: Vec<HaltReason>,
 	/// Why nothing more is recorded.
 	pub broken: Option<String>,
 }
 
-/// Records the events of all finalized blocks.
+/// Records the events of a zone in all finalized blocks.
 pub struct Watcher {
 	record: watch::Receiver<Arc<Record>>,
 	task: JoinHandle<()>,
@@ -58,11 +66,19 @@ impl Drop for Watcher {
 }
 
 impl Watcher {
-	/// Begins with the blocks that are finalized from now on.
+	/// Begins with the blocks that are finalized from now on, and looks at [`ZONE`].
 	///
 	/// # Errors
 	/// When the node cannot be reached.
 	pub async fn start(node_url: &str) -> Result<Self> {
+		Self::start_in(node_url, ZONE).await
+	}
+
+	/// The same for another zone.
+	///
+	/// # Errors
+	/// When the node cannot be reached.
+	pub async fn start_in(node_url: &str, zone: ZoneId) -> Result<Self> {
 		let backend = LegacyBackend::builder().build(RpcClient::from_insecure_url(node_url).await?);
 		let client = OnlineClient::<SubstrateConfig>::from_backend_with_config(
 			SubstrateConfig::new(),
@@ -75,7 +91,7 @@ impl Watcher {
 			let mut record = Record::default();
 			let failure = loop {
 				let seen = match blocks.next().await {
-					Some(Ok(block)) => note_block(&mut record, block).await,
+					Some(Ok(block)) => note_block(&mut record, zone, block).await,
 					Some(Err(error)) => Err(error.into()),
 					None => Err(anyhow::anyhow!("the node sends no more blocks")),
 				};
@@ -119,6 +135,7 @@ impl Watcher {
 
 async fn note_block(
 	record: &mut Record,
+	zone: ZoneId,
 	block: subxt::client::Block<SubstrateConfig>,
 ) -> Result<()> {
 	let number = block.number();
@@ -126,7 +143,7 @@ async fn note_block(
 	for event in events.iter() {
 		let event = event?;
 		let name = (event.pallet_name(), event.event_name());
-		note_event(record, number, name, event.field_bytes())
+		note_event(record, zone, number, name, event.field_bytes())
 			.with_context(|| format!("the event {name:?} of block {number}"))?;
 	}
 	record.finalized = number;
@@ -135,12 +152,22 @@ async fn note_block(
 
 fn note_event(
 	record: &mut Record,
+	zone: ZoneId,
 	block: u64,
 	(pallet, name): (&str, &str),
 	fields: &[u8],
 ) -> Result<()> {
 	let fields = &mut &*fields;
-	// Every event of interest begins with the zone.
+	let is_of_a_zone = matches!(
+		(pallet, name),
+		("EnergyMarket", "OrderPlaced" | "GateClosed" | "SlotCleared" | "ZoneHalted")
+			| ("Metering", "Attested" | "SlotMeasured")
+			| ("Settlement", "Billed" | "SlotSettled")
+	);
+	// Each of them begins with the zone.
+	if is_of_a_zone && ZoneId::decode(&mut &**fields)? != zone {
+		return Ok(());
+	}
 	let mut slot = |record: &mut Record| -> Result<Slot> {
 		let (_, slot) = <(ZoneId, Slot)>::decode(fields)?;
 		record.slots.entry(slot).or_default();
@@ -158,11 +185,17 @@ fn note_event(
 		}
 		("EnergyMarket", "SlotCleared") => {
 			let slot = slot(record)?;
-			record.slots.entry(slot).or_default().positions = u32::decode(fields)?;
+			let entry = record.slots.entry(slot).or_default();
+			entry.positions = u32::decode(fields)?;
+			entry.filled = Some(block);
 		}
 		("EnergyMarket", "ZoneHalted") => {
 			let (_, reason) = <(ZoneId, HaltReason)>::decode(fields)?;
 			record.halts.push(reason);
+		}
+		("EnergyMarket", "RegionSettled") => {
+			let (region, slot, income) = <(RegionId, Slot, Balance)>::decode(fields)?;
+			record.region_incomes.insert((region, slot), income);
 		}
 		("Metering", "Attested") => {
 			let slot = slot(record)?;

@@ -169,17 +169,6 @@ async fn post(oracle: &str, message: String) -> Value {
 	answer["results"][0].clone()
 }
 
-/// What a wallet says when it cannot do something: the exit status must be 1.
-async fn refusal(network: &Network, arguments: &[&str]) -> String {
-	let output = network.wallet_output(arguments, true).await.expect("the wallet runs");
-	assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", output.stdout);
-	// A development key comes with a warning in front.
-	let (_, error) = output.stderr.split_at(output.stderr.find('{').unwrap_or_default());
-	let error: Value = serde_json::from_str(error)
-		.unwrap_or_else(|_| panic!("the error of {arguments:?} is no JSON: {}", output.stderr));
-	error["error"]["message"].as_str().expect("a message").to_owned()
-}
-
 async fn bad_transactions_are_refused(network: &Network, open: Slot) {
 	let zone = ZONE.to_string();
 	let slot = open.to_string();
@@ -201,7 +190,7 @@ async fn bad_transactions_are_refused(network: &Network, open: Slot) {
 	for (words, signer, reason) in cases {
 		let arguments: Vec<&str> =
 			words.iter().map(String::as_str).chain(signer.iter().copied()).collect();
-		let said = refusal(network, &arguments).await;
+		let said = network.refusal(&arguments).await.expect("it is refused");
 		assert!(
 			said.to_lowercase().contains(reason),
 			"{arguments:?} was refused for another reason than its {reason}: {said}"
@@ -317,8 +306,7 @@ async fn three_homes_trade_and_are_paid_to_the_last_minor_unit() {
 		stranger_is_rejected_in_the_pool(&network, Slot(now.0 + 20)).await;
 		bad_transactions_are_refused(&network, Slot(now.0 + 20)).await;
 		say("bad transactions are refused");
-		let clock = network.client.clock().await.expect("a clock");
-		let present = Slot::at(clock.now_seconds, QUICK.slot).expect("a slot");
+		let present = network.client.clock(ZONE).await.expect("a clock").slot;
 		let past = Slot(present.0 - 1);
 		let refused = bad_readings_are_refused(&network, &oracle_url, &file, past).await;
 		say("bad readings are refused");

@@ -52,14 +52,13 @@ async fn four_validators_finalise_what_two_of_three_oracles_attest() {
 
 	let (eve, eve_url) =
 		network.start_oracle("Eve", "127.0.0.1:0", GRACE).await.expect("the oracle starts");
-	let clock = network.client.clock().await.expect("a clock");
-	let slot = Slot::at(clock.now_seconds, TIMES.slot).expect("a slot");
+	let clock = network.client.clock(ZONE).await.expect("a clock");
+	let (slot, end) = (clock.slot, clock.calendar.end_seconds(clock.slot));
 	watcher
 		.wait_until("the end of the slot", LIMIT, |record| record.finalized > 0)
 		.await
 		.expect("blocks are finalized");
-	while network.client.clock().await.expect("a clock").now_seconds < slot.end_seconds(TIMES.slot)
-	{
+	while network.client.clock(ZONE).await.expect("a clock").now_seconds < end {
 		let block = watcher.record().finalized;
 		watcher
 			.wait_until("a block", LIMIT, |record| record.finalized > block)

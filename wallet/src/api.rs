@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use energy_primitives::{
 	api::{
 		AttestedPage, Clock, DepthLevel, MarketAccount, OpenOffer, OpenOrder, ParticipantSummary,
-		PastSlot, SlotSummary, ZoneSummary, PAGE_LIMIT,
+		PastSlot, SlotSummary, ZoneSummary, ORDERS_LOOKED_AT, PAGE_LIMIT,
 	},
-	AccountId, AgentLimits, Balance, Bill, CouplingSummary, Meter, MeterId, MeterIndex, OfferId,
-	OrderIndex, Position, RegionId, Slot, StandingId, StandingOrder, ZoneId,
+	AccountId, AgentLimits, Balance, Bill, CommunityId, CommunitySummary, CouplingSummary, Meter,
+	MeterId, MeterIndex, OfferId, OrderIndex, Position, Region, RegionId, Share, Slot, StandingId,
+	StandingOrder, ZoneId,
 };
 
 use crate::client::{ChainClient, ClientError};
 
-/// The most orders that one call of `EnergyApi_orders` looks at.
-const ORDERS_LOOKED_AT: u32 = 65_536;
-
 impl ChainClient {
-	/// The time and the length of a slot.
+	/// The time, and when the slots of a zone are.
+	///
+	/// A zone of which nothing is known has the slots that every zone has at first.
 	///
 	/// # Errors
 	/// As every read: see [`ChainClient::read`].
-	pub async fn clock(&self) -> Result<Clock, ClientError> {
-		self.read("EnergyApi_clock", ()).await
+	pub async fn clock(&self, zone: ZoneId) -> Result<Clock, ClientError> {
+		self.read("EnergyApi_clock", zone).await
 	}
 
 	/// A zone.
@@ -195,22 +195,31 @@ impl ChainClient {
 		}
 	}
 
-	/// The bilateral offers from a number on that wait in a zone.
+	/// The bilateral offers that wait in a zone, by their numbers.
 	///
 	/// # Errors
 	/// As every read: see [`ChainClient::read`].
-	pub async fn offers(&self, zone: ZoneId, from: OfferId) -> Result<Vec<OpenOffer>, ClientError> {
-		let mut offers = Vec::new();
-		let mut from = from;
+	pub async fn offers(&self, zone: ZoneId) -> Result<Vec<OpenOffer>, ClientError> {
+		// Between two pages a block may pass: what is seen twice counts once.
+		let mut offers = BTreeMap::new();
+		let mut after: Option<OfferId> = None;
 		loop {
-			let (page, next): (Vec<OpenOffer>, Option<OfferId>) =
-				self.read("EnergyApi_offers", (zone, from)).await?;
-			offers.extend(page);
-			match next {
-				Some(next) if next > from => from = next,
-				_ => return Ok(offers),
+			let (page, last): (Vec<OpenOffer>, Option<OfferId>) =
+				self.read("EnergyApi_offers", (zone, after)).await?;
+			offers.extend(page.into_iter().map(|offer| (offer.id, offer)));
+			if last.is_none() || last == after {
+				return Ok(offers.into_values().collect());
 			}
+			after = last;
 		}
+	}
+
+	/// What is known of a region, each version with the first slot it holds for.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn region(&self, region: RegionId) -> Result<Vec<(Slot, Region)>, ClientError> {
+		self.read("EnergyApi_region", region).await
 	}
 
 	/// How the coupling of a region stands in a slot. `None` where it couples nothing.
@@ -305,6 +314,49 @@ impl ChainClient {
 		account: &AccountId,
 	) -> Result<Option<Bill>, ClientError> {
 		self.read("EnergyApi_bill", (zone, slot, account)).await
+	}
+
+	/// The communities of a zone, in the order in which they were created.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn communities(&self, zone: ZoneId) -> Result<Vec<CommunityId>, ClientError> {
+		self.read("EnergyApi_communities", zone).await
+	}
+
+	/// A community with its members.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn community(
+		&self,
+		id: CommunityId,
+	) -> Result<Option<CommunitySummary>, ClientError> {
+		self.read("EnergyApi_community", id).await
+	}
+
+	/// The community of a zone in which an account has a seat.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn community_of(
+		&self,
+		zone: ZoneId,
+		account: &AccountId,
+	) -> Result<Option<CommunityId>, ClientError> {
+		self.read("EnergyApi_community_of", (zone, account)).await
+	}
+
+	/// What the members of a community gave and took in a slot, if something was shared.
+	///
+	/// # Errors
+	/// As every read: see [`ChainClient::read`].
+	pub async fn shares(
+		&self,
+		id: CommunityId,
+		slot: Slot,
+	) -> Result<Vec<(AccountId, Share)>, ClientError> {
+		self.read("EnergyApi_shares", (id, slot)).await
 	}
 
 	/// A final page of the attestation of a slot.

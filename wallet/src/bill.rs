@@ -33,7 +33,9 @@ pub struct Question {
 	pub zone: ZoneId,
 	/// The slot.
 	pub slot: Slot,
-	/// The length of a slot in seconds.
+	/// When the slot begins, seconds since 1970.
+	pub start_seconds: u64,
+	/// The length of the slot in seconds.
 	pub slot_seconds: u32,
 	/// What the money is reckoned with. `None` when nothing was traded, or it is no longer kept.
 	pub rules: Option<Rules>,
@@ -417,8 +419,8 @@ fn verify_readings(
 	record: &MeterSlotRecord,
 	steps: &mut MeterSteps<'_>,
 ) -> Option<Sum> {
-	let from = question.slot.start_seconds(question.slot_seconds);
-	let to = question.slot.end_seconds(question.slot_seconds);
+	let from = question.start_seconds;
+	let to = from.saturating_add(question.slot_seconds.into());
 	let mut good = true;
 	// By their start.
 	let mut figures: BTreeMap<u64, CanonicalInterval> = BTreeMap::new();

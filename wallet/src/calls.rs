@@ -1,5 +1,7 @@
 //! The calls of the chain that the wallet makes, each with its arguments in order.
 
+pub mod communities;
+
 use codec::{Compact, Decode, Encode};
 use energy_primitives::{
 	AccountId, AgentLimits, Balance, CouplingProposal, EnergyKind, MarketTerms, MeterId, OfferId,
@@ -29,6 +31,12 @@ pub struct OrderPlaced {
 	pub price: u64,
 	/// Wh.
 	pub energy_wh: u64,
+	/// The least that is accepted, Wh.
+	pub minimum_wh: u64,
+	/// When it expires, seconds since 1970.
+	pub expires_seconds: Option<u64>,
+	/// The standing order that it came from.
+	pub standing: Option<StandingId>,
 	/// The money committed for it, minor units.
 	pub held: Balance,
 }
@@ -68,6 +76,8 @@ pub struct OfferMade {
 	pub zone: ZoneId,
 	/// Whose it is.
 	pub maker: AccountId,
+	/// What was asked for.
+	pub offer: OfferRequest<AccountId>,
 	/// The money committed for it, minor units.
 	pub held: Balance,
 }
@@ -207,6 +217,12 @@ pub fn set_capacities(id: RegionId, slot: Slot, capacities_wh: &[u64]) -> Call {
 /// Sets the rules of slots that open from now on. The zone's utility or the council.
 pub fn set_terms(zone: ZoneId, terms: &MarketTerms) -> Call {
 	Call::new("EnergyMarket", "set_terms", (zone, terms))
+}
+
+/// Gives the slots of a zone another length, seconds, from a slot on. The zone's utility or the
+/// council.
+pub fn set_slot_length(zone: ZoneId, slot_seconds: u32, from: Slot) -> Call {
+	Call::new("EnergyMarket", "set_slot_length", (zone, slot_seconds, from))
 }
 
 /// Stops a zone's market. The regulator or the council.
@@ -418,6 +434,13 @@ mod tests {
 	fn acceptance_names_offer_slot_energy_and_kind() {
 		let call = accept_offer(OfferId(1), Slot(2), 3, EnergyKind::Storage);
 		assert_eq!(call.args, [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5]);
+	}
+
+	#[test]
+	fn slot_length_comes_before_its_first_slot() {
+		let call = set_slot_length(ZoneId(1), 300, Slot(5));
+		assert_eq!((call.pallet, call.name), ("EnergyMarket", "set_slot_length"));
+		assert_eq!(call.args, [1, 0, 0, 0, 44, 1, 0, 0, 5, 0, 0, 0]);
 	}
 
 	#[test]

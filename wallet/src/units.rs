@@ -5,10 +5,12 @@
 //! | money | `12.5` (settlement currency) | minor units, `u128` | 0.000001 |
 //! | price | `0.25` (settlement currency per kWh) | minor units per kWh, `u64` | 0.000001 |
 //! | energy | `1.5` (kWh) or `1500` (Wh) | Wh, `u64` | 0.001 kWh |
+//! | part of a whole | `2.5` (percent) | parts per million, `u32` | 0.0001 % |
 //!
 //! Every conversion is exact, with integers only. What cannot be said exactly is refused, never
 //! rounded.
 
+use energy_market_core::MILLION;
 use energy_primitives::Balance;
 
 /// Decimals of the settlement currency.
@@ -16,6 +18,9 @@ pub const MONEY_DECIMALS: u32 = 6;
 
 /// Decimals between a kilowatt-hour and a watt-hour.
 pub const ENERGY_DECIMALS: u32 = 3;
+
+/// Decimals between a percent and a part per million.
+pub const PERCENT_DECIMALS: u32 = 4;
 
 /// Why a text is not a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +65,7 @@ struct Unit {
 const MONEY: Unit = Unit { name: "money", decimals: MONEY_DECIMALS, step: "0.000001" };
 const PRICE: Unit = Unit { name: "a price", decimals: MONEY_DECIMALS, step: "0.000001 per kWh" };
 const ENERGY: Unit = Unit { name: "energy", decimals: ENERGY_DECIMALS, step: "0.001 kWh" };
+const PART: Unit = Unit { name: "a part of a whole", decimals: PERCENT_DECIMALS, step: "0.0001 %" };
 
 /// Reads `digits[.digits]` as a whole number of `10^-decimals`.
 fn parse_decimal(text: &str, unit: Unit) -> Result<u128, UnitError> {
@@ -138,6 +144,18 @@ pub fn parse_kwh(text: &str) -> Result<u64, UnitError> {
 	u64::try_from(energy).map_err(|_| UnitError::TooLarge { text: text.into(), unit: ENERGY.name })
 }
 
+/// A part of a whole written in percent as parts per million: `"2.5"` is 25 000.
+///
+/// # Errors
+/// When the text is no decimal number, is finer than a part per million, or more than the whole.
+pub fn parse_percent(text: &str) -> Result<u32, UnitError> {
+	let parts = parse_decimal(text, PART)?;
+	u32::try_from(parts)
+		.ok()
+		.filter(|parts| *parts <= MILLION)
+		.ok_or_else(|| UnitError::TooLarge { text: text.into(), unit: PART.name })
+}
+
 /// Money with its six decimals: 12 500 000 is `12.500000`.
 pub fn format_money(minor_units: Balance) -> String {
 	format_decimal(minor_units, MONEY_DECIMALS)
@@ -161,7 +179,7 @@ pub fn format_price(minor_units_per_kwh: u64) -> String {
 /// A part of a whole in percent, with as many decimals as it has: 25 000 parts per million are
 /// `2.5 %`.
 pub fn format_part(parts_per_million: u32) -> String {
-	format!("{} %", trim_zeros(format_decimal(parts_per_million.into(), 4), 0))
+	format!("{} %", trim_zeros(format_decimal(parts_per_million.into(), PERCENT_DECIMALS), 0))
 }
 
 /// Energy as kWh, with as many decimals as it has: 1500 is `1.5 kWh`.

@@ -24,7 +24,13 @@ const START: u64 = 2_000_000 * 900;
 
 fn question() -> Question {
 	let rules = Rules { imbalance: imbalance_terms(), grid_fee: 30_001, grid_fee_ppm: 0 };
-	Question { zone: ZONE, slot: SLOT, slot_seconds: SLOT_SECONDS, rules: Some(rules) }
+	Question {
+		zone: ZONE,
+		slot: SLOT,
+		start_seconds: START,
+		slot_seconds: SLOT_SECONDS,
+		rules: Some(rules),
+	}
 }
 
 fn imbalance_terms() -> ImbalanceTerms {

@@ -28,6 +28,8 @@ mod help {
 			"standing",
 			"offer",
 			"agent",
+			"community",
+			"coupling",
 			"orders",
 			"positions",
 			"meters",
@@ -70,6 +72,26 @@ mod help {
 			"agent set",
 			"agent remove",
 			"agent show",
+			"community list",
+			"community show",
+			"community of",
+			"community shares",
+			"community join",
+			"community leave",
+			"community set-limit",
+			"community deposit",
+			"community withdraw",
+			"community invite",
+			"community revoke",
+			"community exclude",
+			"community set-keys",
+			"community set-price",
+			"community dissolve",
+			"community create",
+			"community set-manager",
+			"community set-grid-fee",
+			"coupling problem",
+			"coupling propose",
 			"orders",
 			"positions",
 			"meters",
@@ -84,6 +106,7 @@ mod help {
 			"admin register-meter",
 			"admin rotate-meter-key",
 			"admin set-terms",
+			"admin set-slot-length",
 			"admin deploy-contract",
 			"admin set-policy",
 			"admin resume",
@@ -117,9 +140,16 @@ mod help {
 	#[test]
 	fn nothing_takes_a_passphrase_as_an_argument() {
 		let wallet = Wallet::new();
-		for line in
-			["key new", "key import", "bid", "send", "offer make", "agent set", "admin admit"]
-		{
+		for line in [
+			"key new",
+			"key import",
+			"bid",
+			"send",
+			"offer make",
+			"agent set",
+			"community join",
+			"admin admit",
+		] {
 			let help = wallet.run(&format!("{line} --help")).ok();
 			assert!(help.out.contains("--passphrase-file <FILE>"), "{line}");
 			assert!(!help.out.contains("--passphrase "), "{line}");
@@ -155,6 +185,12 @@ mod usage {
 			"agent set --agent nobody --allowance 1 --max-order-wh 1 --until +1d",
 			"withdraw --amount 1,5",
 			"batch",
+			"community join --id 3 --limit 0.5 --deposit 20",
+			"community join --id 3 --key-ppm 1000001 --limit 0.5 --deposit 20",
+			"community set-keys --id 3 --from +100",
+			"community set-price --id 3 --price 0.15",
+			"community shares --id 3",
+			"admin set-slot-length --zone 1 --seconds 0 --from 700",
 		] {
 			assert_eq!(wallet.run(line).status, 1, "{line}");
 		}

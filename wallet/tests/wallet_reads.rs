@@ -11,9 +11,9 @@ use energy_primitives::{
 		ZoneSummary,
 	},
 	AccountId, AgentLimits, Agreed, Audience, Balance, Bill, CashFlow, ClearingResult, CommunityId,
-	EnergyKind, ImbalancePricing, MarketTerms, Measured, MeteringStatus, OfferId, OfferRequest,
-	OrderIndex, Position, Role, Roles, Side, Slot, SlotDeviations, SlotState, StandingId,
-	StandingOrder, ZoneId,
+	CommunityMember, CommunitySummary, EnergyKind, ImbalancePricing, MarketTerms, Measured,
+	MeteringStatus, Method, OfferId, OfferRequest, OrderIndex, Position, Role, Roles, Scheduled,
+	Share, Side, Slot, SlotCalendar, SlotDeviations, SlotState, StandingId, StandingOrder, ZoneId,
 };
 use support::{Node, Wallet};
 use wia_ene_014::canonical::Quality;
@@ -84,7 +84,10 @@ fn agreed() -> Agreed {
 /// Slot 10 lasts from 1000 to 1100; it is 1050.
 fn common(method: &str) -> Option<Vec<u8>> {
 	Some(match method {
-		"EnergyApi_clock" => Clock { now_seconds: 1_050, slot_seconds: 100 }.encode(),
+		"EnergyApi_clock" => {
+			Clock { now_seconds: 1_050, slot: Slot(10), calendar: SlotCalendar::uniform(100) }
+				.encode()
+		}
 		"EnergyApi_zone" => Some(zone()).encode(),
 		"EnergyApi_participant" => Some(ParticipantSummary {
 			roles: Roles::from(Role::Prosumer),
@@ -226,6 +229,10 @@ fn orders_are_read_on_where_the_chain_stopped_looking() {
 		price: 250_000,
 		energy_wh: 1_000,
 		held: 280_000,
+		minimum_wh: 0,
+		expires_seconds: None,
+		standing: None,
+		agent: None,
 	};
 	let (wallet, _node) = wallet(move |method, args| match method {
 		"EnergyApi_slot" => {
@@ -353,7 +360,7 @@ fn standing_orders_are_listed_for_one_or_all() {
 fn offers_are_listed_to_the_last_page() {
 	let (wallet, _node) = wallet(|method, args| match method {
 		"EnergyApi_offers" => {
-			let (_, from) = <(ZoneId, OfferId)>::decode(&mut &*args).expect("decodes");
+			let (_, after) = <(ZoneId, Option<OfferId>)>::decode(&mut &*args).expect("decodes");
 			let offer = |id: u32, maker, audience| OpenOffer {
 				id: OfferId(id),
 				maker,
@@ -369,16 +376,13 @@ fn offers_are_listed_to_the_last_page() {
 				},
 				remaining_wh: vec![1_500, 700],
 			};
-			Some(match from.0 {
-				0 => {
-					(vec![offer(5, alice(), Audience::Partner(bob()))], Some(OfferId(256))).encode()
-				}
-				256 => (
-					vec![offer(300, bob(), Audience::Community(CommunityId(4)))],
-					Option::<OfferId>::None,
-				)
-					.encode(),
-				other => panic!("asked from {other}"),
+			let first = offer(5, alice(), Audience::Partner(bob()));
+			let second = offer(300, bob(), Audience::Community(CommunityId(4)));
+			// In no order, and one of them on both pages.
+			Some(match after {
+				None => (vec![second.clone()], Some(OfferId(7))).encode(),
+				Some(OfferId(7)) => (vec![second, first], Option::<OfferId>::None).encode(),
+				Some(other) => panic!("asked after {other}"),
 			})
 		}
 		_ => None,
@@ -422,6 +426,192 @@ fn agent_is_shown_with_its_limits_or_none() {
 		.run(&format!("agent show --agent {ALICE} --address {BOB}"))
 		.ok()
 		.says(&["may not place orders for"]);
+}
+
+fn community() -> CommunitySummary {
+	let member = |account, key_ppm, limit| CommunityMember {
+		account,
+		key_ppm: Scheduled::new(key_ppm),
+		from: Slot(5),
+		until: None,
+		deposit: 20_000_000,
+		limit_per_slot: Scheduled::new(limit),
+	};
+	let leaving = CommunityMember {
+		until: Some(Slot(12)),
+		key_ppm: Scheduled { before: 250_000, from: Slot(11), after: 200_000 },
+		..member(bob(), 0, 500_000)
+	};
+	CommunitySummary {
+		id: CommunityId(3),
+		zone: ZoneId(1),
+		manager: bob(),
+		method: Method::StaticKeys,
+		price_per_kwh: Scheduled { before: 150_001, from: Slot(120), after: 180_000 },
+		grid_fee_per_kwh: Scheduled { before: 0, from: Slot(7), after: 10_000 },
+		active_from: Slot(5),
+		ends: None,
+		next_slot: Slot(9),
+		members: vec![member(alice(), 333_333, 0), leaving],
+		invited: vec![(AccountId::new([7; 32]), 100_000)],
+	}
+}
+
+/// Community 3 is the only one of zone 1, and Bob is in it.
+fn communities(method: &str, args: &[u8]) -> Option<Vec<u8>> {
+	Some(match method {
+		"EnergyApi_communities" => vec![CommunityId(3)].encode(),
+		"EnergyApi_community" => {
+			let id = CommunityId::decode(&mut &*args).expect("decodes");
+			(id == CommunityId(3)).then(community).encode()
+		}
+		"EnergyApi_community_of" => {
+			let (zone, who) = <(ZoneId, AccountId)>::decode(&mut &*args).expect("decodes");
+			((zone, who) == (ZoneId(1), bob())).then_some(CommunityId(3)).encode()
+		}
+		"EnergyApi_shares" => {
+			let (id, slot) = <(CommunityId, Slot)>::decode(&mut &*args).expect("decodes");
+			assert_eq!(id, CommunityId(3));
+			let given = Share {
+				given_wh: 333,
+				taken_wh: 0,
+				received: 49_950,
+				paid: 0,
+				grid_fee: 0,
+				quality: Quality::Valid,
+			};
+			let taken = Share {
+				given_wh: 0,
+				taken_wh: 333,
+				received: 0,
+				paid: 49_951,
+				grid_fee: 3_330,
+				quality: Quality::Estimated,
+			};
+			let shares =
+				if slot == Slot(8) { vec![(alice(), given), (bob(), taken)] } else { Vec::new() };
+			shares.encode()
+		}
+		_ => return None,
+	})
+}
+
+#[test]
+fn communities_of_a_zone_are_listed_with_their_prices_now() {
+	let (wallet, _node) = wallet(communities);
+	wallet.run("community list --zone 1").ok().says(&["3", "by keys", "0.150001", "0.01", BOB]);
+	let json = wallet.run(&format!("community list --address {ALICE} --json")).ok().json();
+	assert_eq!(json["communities"][0]["id"], 3);
+	assert_eq!(json["communities"][0]["members"], 2);
+	assert_eq!(json["communities"][0]["pricePerKwh"]["now"], "0.150001");
+}
+
+#[test]
+fn communities_are_missed_where_there_are_none() {
+	let (wallet, _node) = wallet(|method, _| {
+		(method == "EnergyApi_communities").then(|| Vec::<CommunityId>::new().encode())
+	});
+	wallet.run("community list --zone 1").ok().says(&["There are no communities in zone 1."]);
+}
+
+#[test]
+fn community_is_shown_with_what_changes_and_when() {
+	let (wallet, _node) = wallet(communities);
+	wallet.run("community show --id 3").ok().says(&[
+		"0.150001 per kWh, from slot 120 on 0.18 per kWh",
+		"0.01 per kWh since slot 7",
+		"25 %, from slot 11 on 20 %",
+		"33.3333 %",
+		"keys together  58.3333 %",
+		"20.000000",
+		ALICE,
+		"invited",
+		"10 %",
+	]);
+	let json = wallet.run("community show --id 3 --json").ok().json();
+	assert_eq!(json["nextSlot"], 9);
+	assert_eq!(json["gridFeePerKwh"]["now"], "0.01");
+	assert_eq!(json["members"][1]["keyPpm"]["after"], 200_000);
+	assert_eq!(json["members"][1]["until"], 12);
+	assert_eq!(json["members"][0]["limitPerSlot"]["now"], "0.000000");
+	assert_eq!(json["invited"][0]["keyPpm"], 100_000);
+	wallet.run("community show --id 4").fails_with(&["there is no community 4", "community list"]);
+}
+
+#[test]
+fn community_of_an_account_is_found_in_its_zone() {
+	let (wallet, _node) = wallet(communities);
+	wallet.run(&format!("community of --address {BOB}")).ok().says(&[
+		"25 %, from slot 11 on 20 %",
+		"leaves with slot",
+		"0.500000",
+	]);
+	let json = wallet.run(&format!("community of --address {BOB} --json")).ok().json();
+	assert_eq!(json["community"], 3);
+	assert_eq!(json["zone"], 1);
+	assert_eq!(json["member"]["deposit"], "20.000000");
+	wallet.run(&format!("community of --address {ALICE}")).ok().says(&["is in no community"]);
+	let json = wallet.run(&format!("community of --address {ALICE} --json")).ok().json();
+	assert!(json["community"].is_null() && json["member"].is_null());
+}
+
+#[test]
+fn shares_are_summed() {
+	let (wallet, _node) = wallet(communities);
+	wallet.run("community shares --id 3 --slot -2").ok().says(&[
+		"gave, Wh",
+		"333",
+		"0.049950",
+		"0.049951",
+		"0.003330",
+		"estimated",
+		"to the imbalance pot  0.000001, roundings",
+	]);
+	let json = wallet.run("community shares --id 3 --slot 8 --json").ok().json();
+	assert_eq!(json["isDone"], true);
+	assert_eq!(json["shares"][0]["givenWh"], 333);
+	assert_eq!(json["shares"][1]["paid"], "0.049951");
+	assert_eq!(json["sums"]["takenWh"], 333);
+	assert_eq!(json["sums"]["gridFees"], "0.003330");
+	assert_eq!(json["sums"]["remainder"], "0.000001");
+}
+
+#[test]
+fn shares_are_missed_with_a_reason() {
+	let (wallet, _node) = wallet(communities);
+	for (slot, why) in [
+		(4, "shares from slot 5 on"),
+		(7, "shared nothing, or it is so long ago"),
+		(9, "is not shared yet: the next one is 9"),
+	] {
+		wallet.run(&format!("community shares --id 3 --slot {slot}")).ok().says(&[why]);
+	}
+	let json = wallet.run("community shares --id 3 --slot 9 --json").ok().json();
+	assert_eq!(json["isDone"], false);
+	assert_eq!(json["shares"].as_array().map(Vec::len), Some(0));
+}
+
+/// Nothing is signed that the chain would refuse.
+#[test]
+fn membership_is_refused_before_it_is_sent() {
+	let (wallet, _node) = wallet(communities);
+	let join = "community join --key-ppm 5 --limit 0.5 --deposit 20";
+	wallet
+		.run(&format!("{join} --id 4 --dev-key //Charlie"))
+		.fails_with(&["there is no community 4"]);
+	wallet
+		.run(&format!("{join} --id 3 --dev-key //Charlie"))
+		.fails_with(&["is not invited to community 3", BOB]);
+	wallet.run(&format!("{join} --id 3 --dev-key //Bob")).fails_with(&["in community 3 already"]);
+	wallet
+		.run(&format!("community set-keys --id 3 --from +100 {BOB}=1 {BOB}=2 --dev-key //Bob"))
+		.fails_with(&["is named twice"]);
+	wallet
+		.run(&format!(
+			"community create --zone 1 --manager {BOB} --price 0.15 --grid-fee 0.01 --from 10 \
+			 --call-data"
+		))
+		.fails_with(&["slot 10 has begun"]);
 }
 
 /// Nothing is signed that the chain would refuse.

@@ -2,7 +2,7 @@
 
 use energy_wallet::units::{
 	format_energy, format_money, format_part, format_price, format_signed_money, parse_kwh,
-	parse_money, parse_price, UnitError,
+	parse_money, parse_percent, parse_price, UnitError,
 };
 use proptest::prelude::*;
 
@@ -30,6 +30,18 @@ mod parse {
 	fn energy_is_exact() {
 		assert_eq!(parse_kwh("1.5"), Ok(1_500));
 		assert_eq!(parse_kwh("0.001"), Ok(1));
+	}
+
+	#[test]
+	fn percent_is_exact_and_at_most_the_whole() {
+		assert_eq!(parse_percent("2.5"), Ok(25_000));
+		assert_eq!(parse_percent("0.0001"), Ok(1));
+		assert_eq!(parse_percent("100"), Ok(1_000_000));
+		for text in ["100.0001", "429496.7296", "340282366920938463463374607431768"] {
+			assert!(matches!(parse_percent(text), Err(UnitError::TooLarge { .. })), "{text}");
+		}
+		assert!(matches!(parse_percent("33.33333"), Err(UnitError::TooFine { .. })));
+		assert!(matches!(parse_percent("5%"), Err(UnitError::NotDecimal { .. })));
 	}
 
 	#[test]

@@ -136,7 +136,7 @@ pub fn run(bench: &Bench) -> Result<Growth> {
 /// Everyone trades in the slot that is `step` slots away.
 fn trade(bench: &Bench, town: &mut Town<'_>, dice: &mut Dice, step: u32) -> Result<u64> {
 	let slot = Slot(town.slot().0 + step.max(2));
-	let before = slot.start_seconds(town.plan.slot_seconds);
+	let before = town.plan.calendar().start_seconds(slot);
 	let terms = town.plan.terms();
 	let mut queue = Queue::new();
 	for person in 0..town.people.len() {

@@ -66,7 +66,8 @@ fn slowly(orders: &[Order]) -> Vec<bool> {
 				let share = u128::from(energy) * u128::from(margin.available)
 					/ u128::from(margin.total.max(1));
 				!out[place]
-					&& hundredths > 0 && tick == margin.tick
+					&& hundredths > 0
+					&& tick == margin.tick
 					&& (share as u64) < minimum(orders[place])
 			})
 			.collect();

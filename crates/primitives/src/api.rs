@@ -4,10 +4,10 @@
 //! code that the runtime encodes them with.
 
 use crate::{
-	AccountId, AgentLimits, Balance, Bill, ClearingResult, CouplingSummary, HaltReason,
-	MarketTerms, Meter, MeterId, MeterIndex, MeterValue, MeteringStatus, OfferId, OfferRequest,
-	OrderIndex, Position, RegionId, Roles, Side, Slot, SlotDeviations, SlotState, StandingId,
-	StandingOrder, ZoneId,
+	AccountId, AgentLimits, Balance, Bill, ClearingResult, CommunityId, CommunitySummary,
+	CouplingSummary, HaltReason, MarketTerms, Meter, MeterId, MeterIndex, MeterValue,
+	MeteringStatus, OfferId, OfferRequest, OrderIndex, Position, Region, RegionId, Roles, Share,
+	Side, Slot, SlotCalendar, SlotDeviations, SlotState, StandingId, StandingOrder, ZoneId,
 };
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
@@ -17,15 +17,19 @@ use sp_core::H256;
 
 /// Entries on one page of an answer.
 pub const PAGE_LIMIT: u32 = 256;
+/// The most places of orders that one read looks at.
+pub const ORDERS_LOOKED_AT: u32 = 65_536;
 
-/// The chain's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+/// The chain's clock in a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Clock {
 	/// Seconds since 1970, as of the block.
 	pub now_seconds: u64,
-	/// The length of a slot in seconds.
-	pub slot_seconds: u32,
+	/// The slot that is running.
+	pub slot: Slot,
+	/// When each slot of the zone is.
+	pub calendar: SlotCalendar,
 }
 
 /// The energy on offer at one price.
@@ -83,6 +87,14 @@ pub struct OpenOrder {
 	pub energy_wh: u64,
 	/// The money held for it, minor units.
 	pub held: Balance,
+	/// The least that is accepted, Wh.
+	pub minimum_wh: u64,
+	/// When it expires, seconds since 1970.
+	pub expires_seconds: Option<u64>,
+	/// The standing order that it came from.
+	pub standing: Option<StandingId>,
+	/// The agent that placed it, if its owner did not.
+	pub agent: Option<AccountId>,
 }
 
 /// What an account has in the market.
@@ -178,8 +190,8 @@ pub struct ZoneSummary {
 sp_api::decl_runtime_apis! {
 	/// Reads of the energy market.
 	pub trait EnergyApi {
-		/// The time and the length of a slot.
-		fn clock() -> Clock;
+		/// The time, and when the slots of a zone are.
+		fn clock(zone: ZoneId) -> Clock;
 		/// A zone.
 		fn zone(zone: ZoneId) -> Option<ZoneSummary>;
 		/// A participant.
@@ -192,7 +204,8 @@ sp_api::decl_runtime_apis! {
 		fn depth(zone: ZoneId, slot: Slot) -> Vec<DepthLevel>;
 		/// A slot of a zone.
 		fn slot(zone: ZoneId, slot: Slot) -> Option<SlotSummary>;
-		/// Open orders from an index on, at most `PAGE_LIMIT`, of one account or of all.
+		/// Open orders among the [`ORDERS_LOOKED_AT`] places from an index on, at most `PAGE_LIMIT`, of
+		/// one account or of all.
 		fn orders(
 			zone: ZoneId,
 			slot: Slot,
@@ -212,17 +225,27 @@ sp_api::decl_runtime_apis! {
 			account: Option<AccountId>,
 			from: StandingId,
 		) -> Vec<(StandingId, StandingOrder<AccountId>)>;
-		/// The bilateral offers from a number on that wait in a zone, at most `PAGE_LIMIT` numbers
-		/// looked at, and the number to go on with, if there are more.
-		fn offers(zone: ZoneId, from: OfferId) -> (Vec<OpenOffer>, Option<OfferId>);
+		/// The bilateral offers that wait in a zone, in no order, after one of them: at most
+		/// `PAGE_LIMIT` of all zones are looked at. The last of these, if there may be more.
+		fn offers(zone: ZoneId, after: Option<OfferId>) -> (Vec<OpenOffer>, Option<OfferId>);
 		/// The limits of an owner's agent.
 		fn agent(owner: AccountId, agent: AccountId) -> Option<AgentLimits>;
+		/// What is known of a region, each version with the first slot it holds for.
+		fn region(region: RegionId) -> Vec<(Slot, Region)>;
 		/// How the coupling of a region stands in a slot.
 		fn coupling(region: RegionId, slot: Slot) -> Option<CouplingSummary>;
 		/// The slots with a market among the `count` from one on, at most `PAGE_LIMIT`.
 		fn slots(zone: ZoneId, from: Slot, count: u32) -> Vec<PastSlot>;
 		/// The bill of a settled slot.
 		fn bill(zone: ZoneId, slot: Slot, account: AccountId) -> Option<Bill>;
+		/// The communities of a zone, in the order in which they were created.
+		fn communities(zone: ZoneId) -> Vec<CommunityId>;
+		/// A community with its members.
+		fn community(id: CommunityId) -> Option<CommunitySummary>;
+		/// The community of a zone in which an account has a seat.
+		fn community_of(zone: ZoneId, account: AccountId) -> Option<CommunityId>;
+		/// What the members of a community gave and took in a slot, if something was shared.
+		fn shares(id: CommunityId, slot: Slot) -> Vec<(AccountId, Share)>;
 		/// A final page of the attestation of a slot.
 		fn attestation(zone: ZoneId, slot: Slot, page: u32) -> Option<AttestedPage>;
 	}

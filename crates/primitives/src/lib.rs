@@ -18,12 +18,16 @@
 extern crate alloc;
 
 pub mod api;
+mod calendar;
+mod community;
 mod coupling;
 pub mod merkle;
 mod orders;
 mod traits;
 mod types;
 
+pub use calendar::*;
+pub use community::*;
 pub use coupling::*;
 pub use orders::*;
 pub use traits::*;

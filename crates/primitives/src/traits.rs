@@ -3,7 +3,7 @@
 use crate::{
 	Balance, CashFlow, ClearingResult, CommunityId, HaltReason, MarketTerms, Measured, Meter,
 	MeterId, MeterIndex, MeteringStatus, PolicyContext, PolicyQuestion, Position, Role, Slot,
-	ZoneId,
+	SlotCalendar, ZoneId,
 };
 use alloc::vec::Vec;
 use sp_core::H160;
@@ -50,10 +50,14 @@ pub trait Meters<AccountId> {
 
 /// What time it is, in seconds and in slots. Given by `energy-market`.
 pub trait SlotClock {
-	/// The length of a slot in seconds. Never zero.
-	fn slot_seconds() -> u32;
+	/// How the slots of a zone lie in time.
+	fn calendar(zone: ZoneId) -> SlotCalendar;
 	/// Seconds since 1970, as of this block.
 	fn now_seconds() -> u64;
+	/// The slot of a zone that is running.
+	fn running(zone: ZoneId) -> Slot {
+		Self::calendar(zone).at(Self::now_seconds())
+	}
 }
 
 /// Which accounts share energy as a community. Given by a pallet of communities; by nobody where
@@ -69,10 +73,39 @@ impl<AccountId> CommunityMembers<AccountId> for () {
 	}
 }
 
-/// Which slots still need what was measured. Given by `energy-market`.
+/// Which slots still need what was measured. Given by `energy-market` and `communities`.
 pub trait UnsettledSlots {
-	/// Whether the zone has a market in the slot in which not everyone is paid.
+	/// Whether somebody in the zone is still to be paid for the slot.
 	fn is_unsettled(zone: ZoneId, slot: Slot) -> bool;
+}
+
+/// What was bought and sold in slots that are settled. Given by `settlement`.
+///
+/// If an answer is wrong, communities pay for energy twice or not at all.
+pub trait SettledPromises<AccountId> {
+	/// What each account of a page bought and sold, in all ways of trading together. Pages are numbered
+	/// from zero without gaps; empty beyond the last one, and where nothing is settled. Known for as
+	/// long as bills are kept.
+	fn promises(zone: ZoneId, slot: Slot, page: u32) -> Vec<SettledPromise<AccountId>>;
+}
+
+/// What an account bought and sold in a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledPromise<AccountId> {
+	/// Whose.
+	pub account: AccountId,
+	/// Energy bought, Wh.
+	pub bought_wh: u64,
+	/// Energy sold, Wh.
+	pub sold_wh: u64,
+}
+
+/// Which accounts are the pots of a zone. Given by `settlement`.
+pub trait ZonePots<AccountId> {
+	/// What the grid is paid.
+	fn fees(zone: ZoneId) -> AccountId;
+	/// What is left over by roundings goes there.
+	fn imbalance(zone: ZoneId) -> AccountId;
 }
 
 /// What was measured. Given by `metering`.

@@ -70,7 +70,7 @@ number! {
 	ZoneId(u32)
 }
 number! {
-	/// A delivery slot: seconds since 1970 divided by the length of a slot.
+	/// A delivery slot of a zone, by its number; see [`crate::SlotCalendar`].
 	Slot(u32)
 }
 number! {
@@ -109,25 +109,6 @@ impl Slot {
 	/// The slot after this one, or this one at the end of time.
 	pub fn next(self) -> Self {
 		Self(self.0.saturating_add(1))
-	}
-
-	/// The second at which this slot begins, where a slot lasts `slot_seconds`.
-	pub fn start_seconds(self, slot_seconds: u32) -> u64 {
-		u64::from(self.0).saturating_mul(u64::from(slot_seconds))
-	}
-
-	/// The first second that is no longer of this slot.
-	pub fn end_seconds(self, slot_seconds: u32) -> u64 {
-		self.start_seconds(slot_seconds).saturating_add(u64::from(slot_seconds))
-	}
-
-	/// The slot that `seconds` falls into. `None` when slots have no length or the number of the
-	/// slot does not fit.
-	pub fn at(seconds: u64, slot_seconds: u32) -> Option<Self> {
-		seconds
-			.checked_div(u64::from(slot_seconds))
-			.and_then(|number| u32::try_from(number).ok())
-			.map(Self)
 	}
 }
 
@@ -515,14 +496,18 @@ impl ClearingResult {
 		self.volume_wh.checked_add_signed(self.net_import_wh.checked_neg()?)
 	}
 
-	/// What the zone owes other zones for its net import, minor units, rounded down; negative: what
-	/// they owe it, rounded up in size. `None` on overflow.
+	/// What the zone owes other zones for its net import, minor units, rounded up; negative: what
+	/// they owe it, rounded down in size. `None` on overflow.
+	///
+	/// As everywhere, who pays is rounded up and who receives is rounded down. The zone can always
+	/// pay it: its buyers pay, less what its sellers receive, a whole number that is not below the
+	/// exact cost.
 	pub fn owed_to_other_zones(&self) -> Option<i128> {
 		let energy_wh = self.net_import_wh.unsigned_abs();
 		if self.net_import_wh >= 0 {
-			i128::try_from(cost_rounded_down(energy_wh, self.price)).ok()
+			i128::try_from(cost_rounded_up(energy_wh, self.price)).ok()
 		} else {
-			i128::try_from(cost_rounded_up(energy_wh, self.price)).ok()?.checked_neg()
+			i128::try_from(cost_rounded_down(energy_wh, self.price)).ok()?.checked_neg()
 		}
 	}
 }

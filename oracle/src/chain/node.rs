@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use codec::{Decode, DecodeAll, Encode};
 use energy_primitives::{
 	api::{AttestedPage, Clock, ZoneSummary},
-	AccountId, Meter, MeterId, MeterIndex, MeterValue, Slot, ZoneId,
+	AccountId, Meter, MeterId, MeterIndex, MeterValue, Slot, SlotCalendar, ZoneId,
 };
 use sp_core::H256;
 use subxt::{
@@ -285,20 +285,27 @@ impl ChainClient for NodeClient {
 		};
 		self.ask(|connection| async move {
 			let methods = &connection.methods;
-			let clock: Clock = call_at(methods, "EnergyApi_clock", &[], None).await?;
+			// Every zone has the same time.
+			let zone = ZoneId::default().encode();
+			let clock: Clock = call_at(methods, "EnergyApi_clock", &zone, None).await?;
 			let block = methods.chain_get_finalized_head().await.map_err(unreachable)?;
 			let finalized = methods
 				.chain_get_header(Some(block))
 				.await
 				.map_err(unreachable)?
 				.map_or(0, |header| header.number);
-			Ok(Head { number: header.number, finalized, clock })
+			Ok(Head { number: header.number, finalized, now_seconds: clock.now_seconds })
 		})
 		.await
 	}
 
 	async fn zone(&self, zone: ZoneId) -> Result<Option<ZoneSummary>, ChainError> {
 		self.call("EnergyApi_zone", zone.encode()).await
+	}
+
+	async fn calendar(&self, zone: ZoneId) -> Result<SlotCalendar, ChainError> {
+		let clock: Clock = self.call("EnergyApi_clock", zone.encode()).await?;
+		Ok(clock.calendar)
 	}
 
 	async fn meters(

@@ -9,7 +9,7 @@ use std::{
 	time::Instant,
 };
 
-use energy_primitives::{MeterIndex, Slot, ZoneId};
+use energy_primitives::{MeterIndex, Slot, SlotSpan, ZoneId};
 use tokio::sync::{mpsc, oneshot};
 use wia_ene_014::canonical::CanonicalInterval;
 
@@ -35,8 +35,6 @@ pub enum Command {
 	Store {
 		/// Checked against everything but the store.
 		readings: Vec<CheckedReading>,
-		/// The length of a slot when they were checked.
-		slot_seconds: u32,
 		/// One outcome for each reading, in order.
 		answer: oneshot::Sender<StoreAnswer>,
 	},
@@ -80,21 +78,21 @@ impl OpenSlot {
 		&mut self,
 		meter: u32,
 		figures: impl IntoIterator<Item = CanonicalInterval>,
-		slot_seconds: u32,
+		slot: &SlotSpan,
 	) {
 		let known = self.meters.entry(meter).or_default();
-		let was_complete = covers(known, slot_seconds);
+		let was_complete = covers(known, slot);
 		known.extend(figures);
-		if !was_complete && covers(known, slot_seconds) {
+		if !was_complete && covers(known, slot) {
 			self.complete = self.complete.saturating_add(1);
 		}
 	}
 }
 
 /// Whether figures that lie within one slot and do not overlap fill it.
-fn covers(figures: &[CanonicalInterval], slot_seconds: u32) -> bool {
+fn covers(figures: &[CanonicalInterval], slot: &SlotSpan) -> bool {
 	figures.iter().map(|figure| u64::from(figure.duration_seconds)).sum::<u64>()
-		== u64::from(slot_seconds)
+		== slot.length_seconds()
 }
 
 /// What a slot already knows of some figures.
@@ -171,10 +169,10 @@ impl Writer {
 		let mut failed = None;
 		for command in group {
 			match command {
-				Command::Store { readings, slot_seconds, answer } => {
+				Command::Store { readings, answer } => {
 					let mut outcomes = Vec::with_capacity(readings.len());
 					for reading in readings {
-						match self.judge(reading, slot_seconds, &mut batch) {
+						match self.judge(reading, &mut batch) {
 							Ok(outcome) => outcomes.push(outcome),
 							Err(error) => failed = Some(error),
 						}
@@ -232,18 +230,17 @@ impl Writer {
 	fn judge(
 		&mut self,
 		reading: CheckedReading,
-		slot_seconds: u32,
 		batch: &mut Vec<StoredReading>,
 	) -> Result<Outcome, StoreError> {
 		let CheckedReading { zone, meter, signed, parts } = reading;
 		let mut fresh = Vec::with_capacity(parts.len());
 		for part in parts {
-			let closed = self.is_closed(zone, part.slot)?;
+			let closed = self.is_closed(zone, part.slot.slot)?;
 			let knowledge = if closed {
-				let known = self.stored_figures(zone, part.slot, meter, slot_seconds)?;
+				let known = self.stored_figures(zone, part.slot, meter)?;
 				compare(&known, &part.figures)
 			} else {
-				let open = self.open_slot(zone, part.slot, slot_seconds)?;
+				let open = self.open_slot(zone, part.slot)?;
 				compare(open.meters.get(&meter.0).map_or(&[], Vec::as_slice), &part.figures)
 			};
 			let place = part.figures.first().map_or(0, |(place, _)| *place);
@@ -253,7 +250,7 @@ impl Writer {
 					return Ok(Outcome::Rejected(Refusal::new(
 						format!("readings[{place}]"),
 						SLOT_SEALED,
-						format_args!("slot {} has been sealed for attestation", part.slot),
+						format_args!("slot {} has been sealed for attestation", part.slot.slot),
 					)))
 				}
 				Knowledge::Nothing => fresh.push(part),
@@ -272,13 +269,13 @@ impl Writer {
 		for part in fresh {
 			let Some((_, first)) = part.figures.first() else { continue };
 			let start_seconds = first.start_seconds;
-			let open = self.open_slot(zone, part.slot, slot_seconds)?;
-			open.insert(meter.0, part.figures.into_iter().map(|(_, figure)| figure), slot_seconds);
+			let open = self.open_slot(zone, part.slot)?;
+			open.insert(meter.0, part.figures.into_iter().map(|(_, figure)| figure), &part.slot);
 			let complete = open.complete;
-			self.coverage.lock().insert((zone, part.slot), complete);
+			self.coverage.lock().insert((zone, part.slot.slot), complete);
 			batch.push(StoredReading {
 				zone,
-				slot: part.slot,
+				slot: part.slot.slot,
 				meter,
 				start_seconds,
 				signed: signed.clone(),
@@ -300,35 +297,29 @@ impl Writer {
 	fn stored_figures(
 		&self,
 		zone: ZoneId,
-		slot: Slot,
+		slot: SlotSpan,
 		meter: MeterIndex,
-		slot_seconds: u32,
 	) -> Result<Vec<CanonicalInterval>, StoreError> {
 		let mut figures = Vec::new();
 		let range = meter.0..meter.0.saturating_add(1);
-		self.store.visit_readings(zone, slot, range, &mut |stored| {
-			figures.extend(figures_in(&stored.signed, slot, slot_seconds));
+		self.store.visit_readings(zone, slot.slot, range, &mut |stored| {
+			figures.extend(figures_in(&stored.signed, slot));
 		})?;
 		Ok(figures)
 	}
 
 	/// The figures of a slot, in memory.
-	fn open_slot(
-		&mut self,
-		zone: ZoneId,
-		slot: Slot,
-		slot_seconds: u32,
-	) -> Result<&mut OpenSlot, StoreError> {
+	fn open_slot(&mut self, zone: ZoneId, slot: SlotSpan) -> Result<&mut OpenSlot, StoreError> {
 		self.uses = self.uses.wrapping_add(1);
-		if !self.open.contains_key(&(zone, slot)) {
+		if !self.open.contains_key(&(zone, slot.slot)) {
 			let mut open = OpenSlot::default();
-			self.store.visit_readings(zone, slot, 0..u32::MAX, &mut |stored| {
-				let figures: Vec<_> = figures_in(&stored.signed, slot, slot_seconds).collect();
-				open.insert(stored.meter.0, figures, slot_seconds);
+			self.store.visit_readings(zone, slot.slot, 0..u32::MAX, &mut |stored| {
+				let figures: Vec<_> = figures_in(&stored.signed, slot).collect();
+				open.insert(stored.meter.0, figures, &slot);
 			})?;
-			self.open.insert((zone, slot), open);
+			self.open.insert((zone, slot.slot), open);
 		}
-		let open = self.open.entry((zone, slot)).or_default();
+		let open = self.open.entry((zone, slot.slot)).or_default();
 		open.last_used = self.uses;
 		Ok(open)
 	}

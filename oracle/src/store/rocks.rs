@@ -18,7 +18,7 @@
 use std::{ops::Range, path::Path};
 
 use codec::{Decode, DecodeAll, Encode};
-use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, Slot, ZoneId};
+use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId};
 use rocksdb::{
 	ColumnFamily, DBWithThreadMode, Direction, IteratorMode, Options, ReadOptions, SingleThreaded,
 	WriteBatch, WriteOptions,
@@ -42,7 +42,7 @@ const FAMILIES: [&str; 6] = [READINGS, SLOTS, PAGES, OUTBOX, REGISTRY, META];
 
 const META_FORMAT: &[u8] = b"format";
 const META_GENESIS: &[u8] = b"genesis";
-const META_SLOT_SECONDS: &[u8] = b"slot-seconds";
+const META_CALENDAR: &[u8] = b"calendar/";
 const META_SEALED: &[u8] = b"sealed/";
 
 /// First byte of every value: how the rest is kept. The place where encryption at rest will go.
@@ -99,6 +99,10 @@ fn registry_key(zone: ZoneId, index: u32) -> [u8; 8] {
 
 fn sealed_key(zone: ZoneId) -> Vec<u8> {
 	[META_SEALED, &zone.0.to_be_bytes()].concat()
+}
+
+fn calendar_key(zone: ZoneId) -> Vec<u8> {
+	[META_CALENDAR, &zone.0.to_be_bytes()].concat()
 }
 
 /// The big-endian `u32` at `at`.
@@ -357,19 +361,21 @@ impl Store for RocksStore {
 		})
 	}
 
-	fn save_slot_seconds(&self, slot_seconds: u32) -> Result<(), StoreError> {
+	fn save_calendar(&self, zone: ZoneId, calendar: &SlotCalendar) -> Result<(), StoreError> {
 		self.write(|batch| {
-			batch.put_cf(self.family(META)?, META_SLOT_SECONDS, encode_value(&slot_seconds));
+			batch.put_cf(self.family(META)?, calendar_key(zone), encode_value(calendar));
 			Ok(())
 		})
 	}
 
 	fn load_registry(&self, zones: &[ZoneId]) -> Result<Option<Registry>, StoreError> {
-		let Some(slot_seconds) = self.get::<u32>(META, META_SLOT_SECONDS)? else {
-			return Ok(None);
-		};
-		let mut registry = Registry::new(slot_seconds);
+		let mut registry = Registry::default();
+		let mut is_known = false;
 		for zone in zones {
+			if let Some(calendar) = self.get::<SlotCalendar>(META, calendar_key(*zone))? {
+				registry.set_calendar(*zone, calendar);
+				is_known = true;
+			}
 			let (from, to) = (registry_key(*zone, 0), registry_key(*zone, u32::MAX));
 			self.scan(REGISTRY, &from, &to, |_key, value| {
 				let (id, meter) = decode_value::<(MeterId, Meter<AccountId>)>(REGISTRY, value)?;
@@ -377,7 +383,7 @@ impl Store for RocksStore {
 				Ok(true)
 			})?;
 		}
-		Ok(Some(registry))
+		Ok(is_known.then_some(registry))
 	}
 
 	fn bind_to_chain(&self, genesis: H256) -> Result<H256, StoreError> {

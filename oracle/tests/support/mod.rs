@@ -20,8 +20,8 @@ use energy_oracle::{
 	store::{Attestation, PageKey},
 };
 use energy_primitives::{
-	api::{AttestedPage, Clock as ChainClock, ZoneSummary, PAGE_LIMIT},
-	AccountId, Meter, MeterId, MeterIndex, Slot, ZoneId,
+	api::{AttestedPage, ZoneSummary, PAGE_LIMIT},
+	AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId,
 };
 use sp_core::H256;
 use tokio::sync::watch;
@@ -97,14 +97,19 @@ impl Device {
 	}
 }
 
+/// When the slots are.
+pub fn calendar() -> SlotCalendar {
+	SlotCalendar::uniform(SLOT_SECONDS)
+}
+
 /// When a slot begins.
 pub fn start(slot: Slot) -> u64 {
-	slot.start_seconds(SLOT_SECONDS)
+	calendar().start_seconds(slot)
 }
 
 /// When a slot has ended.
 pub fn end(slot: Slot) -> u64 {
-	slot.end_seconds(SLOT_SECONDS)
+	calendar().end_seconds(slot)
 }
 
 /// A clock that is set.
@@ -160,8 +165,7 @@ pub struct FakeChain {
 
 impl FakeChain {
 	pub fn new(now_seconds: u64, devices: &[Device]) -> Self {
-		let clock = ChainClock { now_seconds, slot_seconds: SLOT_SECONDS };
-		let (heads, mut listener) = watch::channel(Head { number: 1, finalized: 1, clock });
+		let (heads, mut listener) = watch::channel(Head { number: 1, finalized: 1, now_seconds });
 		listener.mark_changed();
 		let state = State {
 			genesis: H256::repeat_byte(1),
@@ -186,7 +190,7 @@ impl FakeChain {
 		self.heads.send_modify(|head| {
 			head.number += 1;
 			head.finalized += 1;
-			head.clock.now_seconds = now_seconds;
+			head.now_seconds = now_seconds;
 		});
 	}
 
@@ -240,6 +244,10 @@ impl ChainClient for FakeChain {
 		listener.changed().await.map_err(|error| ChainError::Unreachable(error.to_string()))?;
 		let head = *listener.borrow_and_update();
 		Ok(head)
+	}
+
+	async fn calendar(&self, _: ZoneId) -> Result<SlotCalendar, ChainError> {
+		self.answer(|_| calendar())
 	}
 
 	async fn zone(&self, zone: ZoneId) -> Result<Option<ZoneSummary>, ChainError> {

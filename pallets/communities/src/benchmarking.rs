@@ -4,12 +4,12 @@ use crate::{
 	sharing::Step, BenchmarkHelper, Call, CommunitiesIn, CommunityOf, Config, Guarantee,
 	Guarantees, HoldReason, Invitations, KeysOf, Memberships, Method, Pallet, Pass, Progress,
 	ProgressOf, Reading, Readings, Retired, RetiredRange, Scheduled, Seat, Seats, Share, Shares,
-	WeightInfo, ZonePots, Zones,
+	WeightInfo, Zones,
 };
 use alloc::vec::Vec;
 use energy_primitives::{
-	Balance, CommunityId, MeterIndex, MeteredEnergy, Quality, Slot, SlotClock, ZoneId,
-	METERS_PER_PAGE,
+	Balance, CommunityId, MeterIndex, MeteredEnergy, Quality, Slot, SlotClock, ZoneId, ZonePots,
+	METERS_PER_PAGE, POSITIONS_PER_PAGE,
 };
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -35,7 +35,7 @@ const FEE: u64 = 20_001;
 const ENERGY: u64 = 1_001;
 
 fn begin<T: Config>(slot: Slot) {
-	T::BenchmarkHelper::set_now_seconds(slot.start_seconds(T::Clock::slot_seconds()));
+	T::BenchmarkHelper::set_now_seconds(T::Clock::calendar(ZONE).start_seconds(slot));
 }
 
 fn named<T: Config>(name: &'static str) -> T::AccountId {
@@ -103,7 +103,7 @@ fn invite<T: Config>(count: u32) {
 
 /// The first slot that a change may have.
 fn later<T: Config>() -> Slot {
-	Pallet::<T>::first_with_notice()
+	Pallet::<T>::first_with_notice(ZONE)
 }
 
 /// The zone is at a pass of the community, and the slot is over.
@@ -314,7 +314,7 @@ mod benchmarks {
 			Pallet::<T>::work_on_zone(ZONE, &mut WeightMeter::with_limit(limit));
 		}
 
-		assert_eq!(ProgressOf::<T>::get(ZONE).map(|progress| progress.pass), Some(Pass::Read));
+		assert_eq!(ProgressOf::<T>::get(ZONE).map(|progress| progress.pass), Some(Pass::Promises));
 	}
 
 	/// A community with the most members, none of whom takes part.
@@ -333,6 +333,24 @@ mod benchmarks {
 		}
 
 		assert_eq!(progress.next, T::PageSize::get().min(T::MaxMembers::get()));
+	}
+
+	/// A page of `n` bills, `m` of them of members.
+	#[benchmark]
+	fn read_promises(n: Linear<0, { POSITIONS_PER_PAGE }>, m: Linear<0, { POSITIONS_PER_PAGE }>) {
+		super::create::<T>();
+		let members = m.min(n).min(T::MaxMembers::get());
+		seat::<T>(members);
+		let accounts: Vec<_> = (0..n).map(member::<T>).collect();
+		T::BenchmarkHelper::measure(ZONE, SLOT, &accounts);
+		let mut progress = progress::<T>(Pass::Promises);
+
+		#[block]
+		{
+			step::<T>(&mut progress);
+		}
+
+		assert_eq!(crate::Promised::<T>::iter_prefix(ZONE).count() as u32, members);
 	}
 
 	/// The first page of a community with the most members.
@@ -454,7 +472,7 @@ mod benchmarks {
 		};
 		let shares = (0..T::MaxMembers::get()).map(|number| (member::<T>(number), given)).collect();
 		Shares::<T>::insert(FIRST, SLOT, BoundedVec::truncate_from(shares));
-		Retired::<T>::insert(0u64, (FIRST, SLOT));
+		Retired::<T>::insert(0u64, (ZONE, FIRST, SLOT));
 		RetiredRange::<T>::put((0u64, 1u64));
 		begin::<T>(Slot(SLOT.0 + T::RetentionSlots::get() + 1));
 

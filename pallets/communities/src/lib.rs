@@ -61,8 +61,8 @@
 extern crate alloc;
 
 mod membership;
+mod promises;
 mod sharing;
-mod traits;
 #[cfg(any(feature = "try-runtime", feature = "std"))]
 mod try_state;
 mod types;
@@ -76,15 +76,14 @@ mod mock;
 mod tests;
 
 pub use pallet::*;
-pub use traits::*;
 pub use types::*;
 pub use weights::WeightInfo;
 
 use alloc::vec::Vec;
 use energy_market_core::MILLION;
 use energy_primitives::{
-	Balance, CommunityId, MeteredEnergy, Meters, Participants, Slot, SlotClock, UnsettledSlots,
-	ZoneId,
+	Balance, CommunityId, MeteredEnergy, Meters, Participants, SettledPromises, Slot, SlotClock,
+	UnsettledSlots, ZoneId, ZonePots, POSITIONS_PER_PAGE,
 };
 use frame_support::{
 	pallet_prelude::*,
@@ -140,10 +139,10 @@ pub mod pallet {
 		type Metering: MeteredEnergy;
 		/// Which slots the market has not settled. Given by `pallet-energy-market`.
 		type Market: UnsettledSlots;
-		/// What members bought and sold. Must know it for more than [`Config::LapseSlots`] slots,
-		/// or energy is paid for twice.
-		type Positions: PromisedEnergy<Self::AccountId>;
-		/// The pots of the zones.
+		/// What members bought and sold. Given by `pallet-settlement`; must know it for more than
+		/// [`Config::LapseSlots`] slots, or energy is paid for twice.
+		type Promises: SettledPromises<Self::AccountId>;
+		/// The pots of the zones. Given by `pallet-settlement`.
 		type Pots: ZonePots<Self::AccountId>;
 		/// The clock of the chain. Given by `pallet-energy-market`.
 		type Clock: SlotClock;
@@ -221,6 +220,12 @@ pub mod pallet {
 	pub type Memberships<T: Config> =
 		StorageDoubleMap<_, Twox64Concat, ZoneId, Blake2_128Concat, T::AccountId, CommunityId>;
 
+	/// What a member of a community of the zone bought and sold in the last slot that was looked at and
+	/// in which it traded.
+	#[pallet::storage]
+	pub type Promised<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, ZoneId, Blake2_128Concat, T::AccountId, Promise>;
+
 	/// Who may join, and with what key.
 	#[pallet::storage]
 	pub type Invitations<T: Config> =
@@ -265,10 +270,10 @@ pub mod pallet {
 		ValueQuery,
 	>;
 
-	/// The keys of [`Shares`] in the order in which they are to be forgotten: a queue of which
-	/// [`RetiredRange`] says the part in use.
+	/// The keys of [`Shares`], each with its zone, in the order in which they are to be forgotten: a
+	/// queue of which [`RetiredRange`] says the part in use.
 	#[pallet::storage]
-	pub type Retired<T> = StorageMap<_, Twox64Concat, u64, (CommunityId, Slot)>;
+	pub type Retired<T> = StorageMap<_, Twox64Concat, u64, (ZoneId, CommunityId, Slot)>;
 
 	/// First and one-past-last number of [`Retired`].
 	#[pallet::storage]
@@ -541,6 +546,7 @@ pub mod pallet {
 				.saturating_add(T::WeightInfo::look_at_slot())
 				.saturating_add(T::WeightInfo::look_at_community());
 			for step in [
+				T::WeightInfo::read_promises(POSITIONS_PER_PAGE, POSITIONS_PER_PAGE),
 				Self::most_to_read(page),
 				T::WeightInfo::share(members),
 				T::WeightInfo::part_base().saturating_add(T::WeightInfo::release(page)),
@@ -682,7 +688,7 @@ pub mod pallet {
 		#[pallet::weight(T::WeightInfo::leave())]
 		pub fn leave(origin: OriginFor<T>, community: CommunityId) -> DispatchResult {
 			let account = ensure_signed(origin)?;
-			Self::end_membership(community, account, Self::first_open())
+			Self::end_membership(community, account, Self::first_open)
 		}
 
 		/// Lets a member leave, after the time of notice.
@@ -697,7 +703,7 @@ pub mod pallet {
 			account: T::AccountId,
 		) -> DispatchResult {
 			Self::managed(origin, community)?;
-			Self::end_membership(community, account, Self::first_with_notice())
+			Self::end_membership(community, account, Self::first_with_notice)
 		}
 
 		/// Gives members other keys, in parts per million, from a slot on. Members that are not
@@ -715,8 +721,9 @@ pub mod pallet {
 			from: Slot,
 		) -> DispatchResult {
 			let known = Self::managed(origin, community)?;
-			ensure!(from >= Self::first_with_notice(), Error::<T>::NoticeTooShort);
-			let (first_open, oldest) = (Self::first_open(), Self::oldest(known.zone));
+			let zone = known.zone;
+			ensure!(from >= Self::first_with_notice(zone), Error::<T>::NoticeTooShort);
+			let (first_open, oldest) = (Self::first_open(zone), Self::oldest(zone));
 			let mut seats = Seats::<T>::get(community);
 			for (account, key_ppm) in &keys {
 				seats
@@ -787,7 +794,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			let account = ensure_signed(origin)?;
 			let (known, mut member) = Self::member(community, &account)?;
-			let from = Self::first_open();
+			let from = Self::first_open(known.zone);
 			member
 				.limit_per_slot
 				.schedule(limit_per_slot, from, from, Self::oldest(known.zone))
@@ -859,7 +866,7 @@ pub mod pallet {
 				let may = Self::manages(&who, &known) || Self::runs(&who, known.zone);
 				ensure!(may, Error::<T>::NotAllowed);
 			}
-			let ends = Self::first_open();
+			let ends = Self::first_open(known.zone);
 			known.ends = Some(ends);
 			CommunityOf::<T>::insert(community, known);
 			Self::deposit_event(Event::CommunityDissolved { community, ends });

@@ -6,8 +6,8 @@ use crate::{
 	Pallet, Progress, ProgressOf, Scheduled, Seat, Seats, Share, Shares, Zones,
 };
 use energy_primitives::{
-	Balance, CommunityId, CommunityMembers, Participants, Role, Slot, SlotClock, UnsettledSlots,
-	ZoneId,
+	AccountId as ChainAccountId, Balance, CommunityId, CommunityMember, CommunityMembers,
+	CommunitySummary, Participants, Role, Slot, SlotClock, UnsettledSlots, ZoneId,
 };
 use frame_support::{
 	dispatch::DispatchResult,
@@ -18,15 +18,14 @@ use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 use sp_runtime::DispatchError;
 
 impl<T: Config> Pallet<T> {
-	/// The first slot that has not begun.
-	pub fn first_open() -> Slot {
-		Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds())
-			.map_or(Slot(u32::MAX), Slot::next)
+	/// The first slot of a zone that has not begun.
+	pub fn first_open(zone: ZoneId) -> Slot {
+		T::Clock::running(zone).next()
 	}
 
-	/// The first slot that can have another price, grid fee or key.
-	pub fn first_with_notice() -> Slot {
-		Slot(Self::first_open().0.saturating_add(T::NoticeSlots::get()))
+	/// The first slot of a zone that can have another price, grid fee or key.
+	pub fn first_with_notice(zone: ZoneId) -> Slot {
+		Slot(Self::first_open(zone).0.saturating_add(T::NoticeSlots::get()))
 	}
 
 	/// The first slot of a zone that is not done.
@@ -41,6 +40,37 @@ impl<T: Config> Pallet<T> {
 			.into_iter()
 			.find(|(member, _)| member == account)
 			.map(|(_, share)| share)
+	}
+
+	/// A community with its members, for those off the chain.
+	pub fn summary(id: CommunityId) -> Option<CommunitySummary>
+	where
+		T::AccountId: Into<ChainAccountId>,
+	{
+		let Community { zone, manager, method, price_per_kwh, grid_fee_per_kwh, active_from, ends } =
+			CommunityOf::<T>::get(id)?;
+		let members = Seats::<T>::get(id)
+			.into_iter()
+			.filter_map(|Seat { account, from, until, key_ppm }| {
+				let Guarantee { deposit, limit_per_slot } = Guarantees::<T>::get(id, &account)?;
+				let account = account.into();
+				Some(CommunityMember { account, key_ppm, from, until, deposit, limit_per_slot })
+			})
+			.collect();
+		let invited = Invitations::<T>::get(id);
+		Some(CommunitySummary {
+			id,
+			zone,
+			manager: manager.into(),
+			method,
+			price_per_kwh,
+			grid_fee_per_kwh,
+			active_from,
+			ends,
+			next_slot: Self::oldest(zone),
+			members,
+			invited: invited.into_iter().map(|(account, key)| (account.into(), key)).collect(),
+		})
 	}
 
 	/// A community that does not end.
@@ -104,9 +134,9 @@ impl<T: Config> Pallet<T> {
 		value: u64,
 		from: Slot,
 	) -> DispatchResult {
-		ensure!(from >= Self::first_with_notice(), Error::<T>::NoticeTooShort);
+		ensure!(from >= Self::first_with_notice(zone), Error::<T>::NoticeTooShort);
 		scheduled
-			.schedule(value, from, Self::first_open(), Self::oldest(zone))
+			.schedule(value, from, Self::first_open(zone), Self::oldest(zone))
 			.map_err(Self::pending)?;
 		Ok(())
 	}
@@ -120,7 +150,7 @@ impl<T: Config> Pallet<T> {
 		active_from: Slot,
 	) -> DispatchResult {
 		Self::ensure_fit_manager(&manager, zone)?;
-		let first_open = Self::first_open();
+		let first_open = Self::first_open(zone);
 		ensure!(active_from >= first_open, Error::<T>::SlotBegun);
 		let id = NextCommunity::<T>::get();
 		let next = id.0.checked_add(1).ok_or(Error::<T>::TooManyCommunities)?;
@@ -170,7 +200,7 @@ impl<T: Config> Pallet<T> {
 		let offered = Self::take_invitation(&mut invited, &account)?;
 		ensure!(offered == key_ppm, Error::<T>::KeyDiffers);
 		ensure!(deposit >= T::MinDeposit::get(), Error::<T>::DepositTooSmall);
-		let first_open = Self::first_open();
+		let first_open = Self::first_open(zone);
 		let from = first_open.max(community.active_from);
 		let mut seats = Seats::<T>::get(id);
 		let key = Scheduled::new(key_ppm);
@@ -220,9 +250,10 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn end_membership(
 		id: CommunityId,
 		account: T::AccountId,
-		until: Slot,
+		until: fn(ZoneId) -> Slot,
 	) -> DispatchResult {
-		ensure!(CommunityOf::<T>::contains_key(id), Error::<T>::CommunityUnknown);
+		let community = CommunityOf::<T>::get(id).ok_or(Error::<T>::CommunityUnknown)?;
+		let until = until(community.zone);
 		let until = Seats::<T>::try_mutate(id, |seats| {
 			let seat = seats.iter_mut().find(|seat| seat.account == account);
 			seat.map(|seat| seat.end(until)).ok_or(Error::<T>::NotAMember)
@@ -243,7 +274,7 @@ impl<T: Config> Pallet<T> {
 			seats.iter().find(|seat| seat.account == *account).ok_or(Error::<T>::NotAMember)?;
 		let first = Self::oldest(community.zone).max(seat.from);
 		let ends = [seat.until, community.ends].into_iter().flatten();
-		let end = ends.fold(Self::first_open(), Slot::min);
+		let end = ends.fold(Self::first_open(community.zone), Slot::min);
 		let Some(last) = end.0.checked_sub(1).map(Slot).filter(|last| *last >= first) else {
 			return Ok(0);
 		};

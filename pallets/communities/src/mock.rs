@@ -4,7 +4,8 @@
 use crate::{self as pallet_communities, *};
 use energy_primitives::{
 	Balance, CommunityId, Measured, Meter, MeterId, MeterIndex, MeteredEnergy, MeteringStatus,
-	Meters, Participants, Quality, Role, Slot, SlotClock, UnsettledSlots, ZoneId, SETTLEMENT_ASSET,
+	Meters, Participants, Quality, Role, SettledPromise, SettledPromises, Slot, SlotCalendar,
+	SlotClock, UnsettledSlots, ZoneId, ZonePots, POSITIONS_PER_PAGE, SETTLEMENT_ASSET,
 };
 use frame_support::{
 	assert_ok, derive_impl, parameter_types,
@@ -119,10 +120,15 @@ parameter_types! {
 	pub static Utilities: BTreeMap<ZoneId, AccountId> = BTreeMap::new();
 }
 
+/// How slots lie in time.
+pub fn calendar() -> SlotCalendar {
+	SlotCalendar::uniform(SLOT_SECONDS)
+}
+
 pub struct TestClock;
 impl SlotClock for TestClock {
-	fn slot_seconds() -> u32 {
-		SLOT_SECONDS
+	fn calendar(_: ZoneId) -> SlotCalendar {
+		calendar()
 	}
 	fn now_seconds() -> u64 {
 		NowSeconds::get()
@@ -189,7 +195,7 @@ impl Meters<AccountId> for TestMeters {
 pub struct TestMetering;
 impl MeteredEnergy for TestMetering {
 	fn status(_: ZoneId, slot: Slot) -> MeteringStatus {
-		let has_ended = slot.end_seconds(SLOT_SECONDS) <= NowSeconds::get();
+		let has_ended = calendar().end_seconds(slot) <= NowSeconds::get();
 		if has_ended && !Unmeasured::get().contains(&slot) {
 			MeteringStatus::Final
 		} else {
@@ -217,9 +223,19 @@ impl UnsettledSlots for TestMarket {
 		Unsettled::get().contains(&slot)
 	}
 }
-impl PromisedEnergy<AccountId> for TestMarket {
-	fn promised(_: ZoneId, slot: Slot, who: &AccountId) -> Option<(u64, u64)> {
-		Promises::get().get(&(slot, who.clone())).copied()
+impl SettledPromises<AccountId> for TestMarket {
+	fn promises(_: ZoneId, slot: Slot, page: u32) -> Vec<SettledPromise<AccountId>> {
+		Promises::get()
+			.into_iter()
+			.filter(|((of, _), _)| *of == slot)
+			.map(|((_, account), (bought_wh, sold_wh))| SettledPromise {
+				account,
+				bought_wh,
+				sold_wh,
+			})
+			.skip((page * POSITIONS_PER_PAGE) as usize)
+			.take(POSITIONS_PER_PAGE as usize)
+			.collect()
 	}
 }
 
@@ -240,7 +256,7 @@ impl pallet_communities::Config for Test {
 	type Meters = TestMeters;
 	type Metering = TestMetering;
 	type Market = TestMarket;
-	type Positions = TestMarket;
+	type Promises = TestMarket;
 	type Pots = TestPots;
 	type Clock = TestClock;
 	type GovernanceOrigin = EnsureRoot<AccountId>;
@@ -343,7 +359,7 @@ pub fn check() {
 
 /// The first second of a slot.
 pub fn begin(slot: Slot) {
-	NowSeconds::set(slot.start_seconds(SLOT_SECONDS));
+	NowSeconds::set(calendar().start_seconds(slot));
 }
 
 pub fn signed(who: u8) -> RuntimeOrigin {
@@ -383,7 +399,7 @@ pub fn create(method: Method) -> CommunityId {
 
 pub fn create_in(zone: ZoneId, utility: u8, manager: u8, method: Method) -> CommunityId {
 	let id = NextCommunity::<Test>::get();
-	let (manager, next) = (account(manager), Communities::first_open());
+	let (manager, next) = (account(manager), Communities::first_open(zone));
 	assert_ok!(Communities::create(signed(utility), zone, manager, method, PRICE, FEE, next));
 	id
 }
@@ -422,7 +438,7 @@ pub fn idle(weight: Weight) -> Weight {
 
 /// Lets the slot end and the idle time of a block do all its work.
 pub fn finish(slot: Slot) {
-	let end = slot.end_seconds(SLOT_SECONDS);
+	let end = calendar().end_seconds(slot);
 	NowSeconds::mutate(|now| *now = end.max(*now));
 	idle(Weight::MAX);
 }

@@ -3,8 +3,8 @@
 
 use crate::{
 	CommunitiesIn, Community, CommunityOf, Config, Event, Guarantees, HoldReason, Invitations,
-	Memberships, Pallet, Pass, Progress, ProgressOf, PromisedEnergy, Reading, Readings, Retired,
-	RetiredRange, Seat, Seats, Share, Shares, Turn, WeightInfo, ZonePots, Zones, LOG_TARGET,
+	Memberships, Pallet, Pass, Progress, ProgressOf, Promised, Reading, Readings, Retired,
+	RetiredRange, Seat, Seats, Share, Shares, Turn, WeightInfo, Zones, LOG_TARGET,
 };
 use alloc::vec::Vec;
 use energy_market_core::{
@@ -12,7 +12,7 @@ use energy_market_core::{
 };
 use energy_primitives::{
 	Balance, CommunityId, Measured, MeterIndex, MeteredEnergy, MeteringStatus, Meters,
-	Participants, Quality, Slot, SlotClock, UnsettledSlots, ZoneId,
+	Participants, Quality, Slot, SlotClock, UnsettledSlots, ZoneId, ZonePots,
 };
 use frame_support::{
 	dispatch::DispatchResult,
@@ -105,8 +105,10 @@ impl<T: Config> Pallet<T> {
 
 	/// One page of one pass for one community, or the beginning or end of a slot.
 	pub(crate) fn step(zone: ZoneId, progress: &mut Progress, meter: &mut WeightMeter) -> Step {
-		if progress.pass == Pass::Wait {
-			return Self::begin_slot(zone, progress);
+		match progress.pass {
+			Pass::Wait => return Self::begin_slot(zone, progress),
+			Pass::Promises => return Self::read_promises(zone, progress, meter),
+			Pass::Read | Pass::Share | Pass::Part => {}
 		}
 		if meter.try_consume(T::WeightInfo::look_at_community()).is_err() {
 			return Step::OutOfWeight;
@@ -125,7 +127,7 @@ impl<T: Config> Pallet<T> {
 			return Step::Further;
 		};
 		match progress.pass {
-			Pass::Wait => Step::Further,
+			Pass::Wait | Pass::Promises => Step::Further,
 			Pass::Read => Self::read(zone, progress, id, &community, meter),
 			Pass::Share => Self::share(zone, progress, id, &community, meter),
 			Pass::Part => Self::part(zone, progress, id, &community, meter),
@@ -135,7 +137,7 @@ impl<T: Config> Pallet<T> {
 	/// Waits until a slot has ended and all is known of it.
 	fn begin_slot(zone: ZoneId, progress: &mut Progress) -> Step {
 		let slot = progress.slot;
-		let now = Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds()).unwrap_or_default();
+		let now = T::Clock::running(zone);
 		if slot >= now {
 			return Step::Waits;
 		}
@@ -147,7 +149,7 @@ impl<T: Config> Pallet<T> {
 		{
 			return Step::Waits;
 		}
-		progress.start(Pass::Read);
+		progress.start(if progress.lapsed { Pass::Part } else { Pass::Promises });
 		Step::Further
 	}
 
@@ -225,8 +227,7 @@ impl<T: Config> Pallet<T> {
 			.map(|(seat, count)| {
 				let Measured { import_wh, export_wh, quality } =
 					Self::sum(measured.by_ref().take(count));
-				let promised = T::Positions::promised(zone, slot, &seat.account);
-				let (bought_wh, sold_wh) = promised.unwrap_or_default();
+				let (bought_wh, sold_wh) = Self::promised(zone, slot, &seat.account);
 				let Residual { surplus_wh, need_wh } =
 					residual(bought_wh, sold_wh, import_wh, export_wh);
 				let (account, key_ppm) = (seat.account.clone(), seat.key_ppm.at(slot));
@@ -327,7 +328,7 @@ impl<T: Config> Pallet<T> {
 			let shares = BoundedVec::try_from(shares).map_err(|_| DispatchError::Corruption)?;
 			Shares::<T>::insert(id, slot, shares);
 			let (first, end) = RetiredRange::<T>::get();
-			Retired::<T>::insert(end, (id, slot));
+			Retired::<T>::insert(end, (community.zone, id, slot));
 			RetiredRange::<T>::put((first, end.saturating_add(1)));
 		}
 		Self::deposit_event(Event::CommunityShared {
@@ -466,6 +467,7 @@ impl<T: Config> Pallet<T> {
 		let released = with_storage_layer::<_, DispatchError, _>(|| {
 			let deposit = Guarantees::<T>::take(id, account).map_or(0, |member| member.deposit);
 			Memberships::<T>::remove(zone, account);
+			Promised::<T>::remove(zone, account);
 			Self::release_deposit(account, deposit)?;
 			Ok(deposit)
 		});
@@ -506,13 +508,12 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn forget_old(meter: &mut WeightMeter) {
 		let (mut first, end) = RetiredRange::<T>::get();
 		let start = first;
-		let now = Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds()).unwrap_or_default();
 		while first < end {
 			if meter.try_consume(T::WeightInfo::forget_share()).is_err() {
 				break;
 			}
-			if let Some((community, slot)) = Retired::<T>::get(first) {
-				if slot.0.saturating_add(T::RetentionSlots::get()) >= now.0 {
+			if let Some((zone, community, slot)) = Retired::<T>::get(first) {
+				if slot.0.saturating_add(T::RetentionSlots::get()) >= T::Clock::running(zone).0 {
 					break;
 				}
 				Shares::<T>::remove(community, slot);

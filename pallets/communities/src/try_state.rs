@@ -2,8 +2,8 @@
 
 use crate::{
 	keys_fit, CommunitiesIn, CommunityOf, Config, Guarantees, HoldReason, Invitations, Memberships,
-	NextCommunity, Pallet, Pass, ProgressOf, Readings, Retired, RetiredRange, Seats, Share, Shares,
-	Zones,
+	NextCommunity, Pallet, Pass, ProgressOf, Promised, Readings, Retired, RetiredRange, Seats,
+	Share, Shares, Zones,
 };
 use alloc::{
 	collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ impl<T: Config> Pallet<T> {
 	///
 	/// 1. The money held for an account is what its memberships say.
 	/// 2. Every seat has a member and a membership, every account one seat in a zone, and all of
-	///    these are of communities that are known.
+	///    these are of communities that are known. Promises are noted of members only.
 	/// 3. The keys of a community sum to at most the whole, in every slot that is not done.
 	/// 4. The zones with communities are listed, with their communities, once and no others, and
 	///    each of them has a progress.
@@ -70,6 +70,11 @@ impl<T: Config> Pallet<T> {
 		// With the above: as many seats as members and memberships, so none is left over or twice.
 		ensure!(Guarantees::<T>::iter_keys().count() == seated, "2: a member without a seat");
 		ensure!(Memberships::<T>::iter_keys().count() == seated, "2: a membership without a seat");
+		ensure!(
+			Promised::<T>::iter_keys()
+				.all(|(zone, account)| Memberships::<T>::contains_key(zone, account)),
+			"2: a promise of a stranger"
+		);
 		ensure!(
 			Seats::<T>::iter_keys()
 				.chain(Invitations::<T>::iter_keys())
@@ -144,9 +149,9 @@ impl<T: Config> Pallet<T> {
 		}
 		let (first, end) = RetiredRange::<T>::get();
 		let mut queued = BTreeSet::new();
-		for (number, key) in Retired::<T>::iter() {
+		for (number, (_, community, slot)) in Retired::<T>::iter() {
 			ensure!((first..end).contains(&number), "8: an entry beyond the queue");
-			ensure!(queued.insert(key), "8: a slot is shared twice");
+			ensure!(queued.insert((community, slot)), "8: a slot is shared twice");
 		}
 		ensure!(end.saturating_sub(first) == queued.len() as u64, "8: the queue has a gap");
 		ensure!(shared == queued, "8: shares differ from the queue");

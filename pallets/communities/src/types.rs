@@ -5,103 +5,8 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use energy_market_core::MILLION;
 use energy_primitives::{Balance, Quality, Slot, ZoneId};
 use scale_info::TypeInfo;
-use serde::{Deserialize, Serialize};
 
-/// By what rule a community shares, as [`energy_market_core::AllocationMethod`] has it.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
-#[serde(rename_all = "camelCase")]
-pub enum Method {
-	/// Each member has a fixed part of the surplus; what it does not need goes to the others.
-	StaticKeys,
-	/// Each member has a part as large as its part of all need.
-	ProportionalToNeed,
-}
-
-impl From<Method> for energy_market_core::AllocationMethod {
-	fn from(method: Method) -> Self {
-		match method {
-			Method::StaticKeys => Self::StaticKeys,
-			Method::ProportionalToNeed => Self::ProportionalToNeed,
-		}
-	}
-}
-
-/// A value that changes with a slot, and only there.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
-pub struct Scheduled<V> {
-	/// The value of slots before `from`.
-	pub before: V,
-	/// The first slot that has the new value.
-	pub from: Slot,
-	/// The value of `from` and the slots after it.
-	pub after: V,
-}
-
-/// A change has begun, and a slot that needs the value of before it is not shared yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChangePending;
-
-impl<V: Copy> Scheduled<V> {
-	/// A value that every slot has.
-	pub const fn new(value: V) -> Self {
-		Self { before: value, from: Slot(0), after: value }
-	}
-
-	/// The value of a slot.
-	pub fn at(&self, slot: Slot) -> V {
-		if slot < self.from {
-			self.before
-		} else {
-			self.after
-		}
-	}
-
-	/// Gives the slots from `from` on another value.
-	///
-	/// `from` must be at least `first_open`, the first slot that has not begun. A change of which
-	/// no slot has begun is replaced. `oldest` is the first slot whose value is still needed.
-	pub fn schedule(
-		&mut self,
-		value: V,
-		from: Slot,
-		first_open: Slot,
-		oldest: Slot,
-	) -> Result<(), ChangePending> {
-		if self.from < first_open {
-			if self.from > oldest {
-				return Err(ChangePending);
-			}
-			self.before = self.after;
-		}
-		self.from = from;
-		self.after = value;
-		Ok(())
-	}
-}
+pub use energy_primitives::{ChangePending, Method, Scheduled, Share};
 
 /// A community.
 #[derive(
@@ -208,6 +113,28 @@ pub struct Guarantee {
 	pub limit_per_slot: Scheduled<Balance>,
 }
 
+/// What a member bought and sold in a slot.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub struct Promise {
+	/// Which slot.
+	pub slot: Slot,
+	/// Energy bought, Wh.
+	pub bought_wh: u64,
+	/// Energy sold, Wh.
+	pub sold_wh: u64,
+}
+
 /// What a member has to share in a slot.
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
@@ -222,37 +149,6 @@ pub struct Reading<AccountId> {
 	/// Energy taken from the grid beyond what was bought, Wh.
 	pub need_wh: u64,
 	/// The worst quality of its meters.
-	pub quality: Quality,
-}
-
-/// What a member gave or took in a slot, and the money that moved for it.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
-#[serde(rename_all = "camelCase")]
-pub struct Share {
-	/// Energy given to other members, Wh.
-	pub given_wh: u64,
-	/// Energy taken from other members, Wh.
-	pub taken_wh: u64,
-	/// Received for what was given, minor units; rounded down.
-	pub received: Balance,
-	/// Paid for what was taken, minor units; rounded up.
-	pub paid: Balance,
-	/// Paid to the grid for what was taken, minor units; rounded up.
-	pub grid_fee: Balance,
-	/// The worst quality of the member's meters.
 	pub quality: Quality,
 }
 
@@ -272,7 +168,10 @@ pub struct Share {
 pub enum Pass {
 	/// The slot has not ended, or what was measured and promised is not known yet.
 	Wait,
-	/// The members' meters and positions are read, a page at a time.
+	/// What members promised is looked up, a page of the zone's bills at a time, for all communities
+	/// of the zone together.
+	Promises,
+	/// The members' meters are read, a page at a time.
 	Read,
 	/// Energy is shared and money moves, all at once.
 	Share,
@@ -302,7 +201,7 @@ pub struct Progress {
 	pub community: u32,
 	/// What is being done for it.
 	pub pass: Pass,
-	/// The seat at which the pass goes on.
+	/// The seat, or the page of bills, at which the pass goes on.
 	pub next: u32,
 }
 

@@ -40,7 +40,9 @@ pub trait WeightInfo {
 	fn look_at_slot() -> Weight;
 	/// Reading a community, its seats and what was read of its members.
 	fn look_at_community() -> Weight;
-	/// Reading the meters and positions of `n` members; without [`WeightInfo::read_lines`].
+	/// Reading a page of `n` bills, and noting those of `members` members.
+	fn read_promises(n: u32, members: u32) -> Weight;
+	/// Reading the meters and promises of `n` members; without [`WeightInfo::read_lines`].
 	fn read(n: u32) -> Weight;
 	/// Reading `n` pages of meters' lines.
 	fn read_lines(n: u32) -> Weight;
@@ -126,6 +128,13 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 	fn look_at_community() -> Weight {
 		step::<T>(20, 4, 0).saturating_add(lists(2))
 	}
+	fn read_promises(n: u32, members: u32) -> Weight {
+		// A bill has less than 200 bytes.
+		step::<T>(30, 2, 0)
+			.saturating_add(Weight::from_parts(0, 200 * u64::from(n)))
+			.saturating_add(step::<T>(5, 1, 0).saturating_mul(n.into()))
+			.saturating_add(step::<T>(5, 0, 1).saturating_mul(members.into()))
+	}
 	fn read(n: u32) -> Weight {
 		step::<T>(20, 1, 1)
 			.saturating_add(lists(1))
@@ -147,9 +156,9 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 		step::<T>(40, 2, 7).saturating_add(lists(2))
 	}
 	fn release(n: u32) -> Weight {
-		step::<T>(10, 1, 1).saturating_add(step::<T>(100, 6, 6).saturating_mul(n.into()))
+		step::<T>(10, 1, 1).saturating_add(step::<T>(100, 6, 7).saturating_mul(n.into()))
 	}
 	fn forget_share() -> Weight {
-		step::<T>(10, 2, 2).saturating_add(lists(1))
+		step::<T>(10, 3, 2).saturating_add(lists(1))
 	}
 }

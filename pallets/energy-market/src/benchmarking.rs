@@ -2,7 +2,7 @@
 
 use crate::{
 	accounts::Purse, place_of, Accounts, Agents, BenchmarkHelper, Book, Books, Call, Capacities,
-	Config, Depth, DepthPage, Halted, Margin, Offers, OpenBook, OpenBooks, Orders, Outcome, Pallet,
+	Config, Depth, DepthPage, Halted, Margin, Offers, OpenBook, OpenBooks, Outcome, Pallet,
 	PositionOf, Positions, Proposals, RegionOf, Regions, Renewal, Renewals, Retired, RetiredRange,
 	StandingIds, StandingOrders, Terms, WeightInfo, ENTRIES_PER_PAGE, TICKS_PER_PAGE,
 };
@@ -58,7 +58,7 @@ fn highest_price(terms: &MarketTerms) -> u64 {
 }
 
 fn set_now<T: Config>(slot: Slot) {
-	T::BenchmarkHelper::set_now_seconds(slot.start_seconds(Pallet::<T>::slot_seconds()));
+	T::BenchmarkHelper::set_now_seconds(Pallet::<T>::calendar(ZONE).start_seconds(slot));
 }
 
 /// A zone with a market whose utility, which is returned, can pay; the slot before [`SLOT`] begins.

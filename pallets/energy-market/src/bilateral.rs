@@ -194,8 +194,10 @@ impl<T: Config> Pallet<T> {
 		let now = Self::now_seconds();
 		let mut freed: Balance = 0;
 		let mut past = alloc::vec::Vec::new();
+		let calendar = Self::calendar(offer.zone);
 		for (place, left) in offer.remaining.iter().enumerate() {
-			let is_past = now >= Self::gate_closes_seconds(&offer.terms, offer.slot_at(place));
+			let gate = Self::gate_closes_seconds(&calendar, &offer.terms, offer.slot_at(place));
+			let is_past = now >= gate;
 			if is_past && *left > 0 {
 				freed = freed.saturating_add(offer.held_for(*left).unwrap_or_default());
 				past.push(place);

@@ -457,13 +457,12 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn forget_old(meter: &mut WeightMeter) {
 		let (mut first, end) = RetiredRange::<T>::get();
 		let start = first;
-		let now = Slot::at(Self::now_seconds(), Self::slot_seconds()).unwrap_or_default();
 		while first < end {
 			if meter.try_consume(T::WeightInfo::forget_book()).is_err() {
 				break;
 			}
 			if let Some((zone, slot)) = Retired::<T>::get(first) {
-				if slot.0.saturating_add(T::RetentionSlots::get()) >= now.0 {
+				if slot.0.saturating_add(T::RetentionSlots::get()) >= Self::running(zone).0 {
 					break;
 				}
 				Books::<T>::remove(zone, slot);

@@ -66,8 +66,23 @@ impl<T: Config> Pallet<T> {
 		(!region.zones.is_empty()).then_some(region)
 	}
 
+	/// Whether a zone is cleared together with others in a slot or a later one.
+	pub(crate) fn is_in_region_from(zone: ZoneId, slot: Slot) -> bool {
+		let Some(id) = RegionOf::<T>::get(zone) else { return false };
+		Regions::<T>::get(id)
+			.iter()
+			.rev()
+			.scan(false, |is_before, (since, region)| {
+				// The last version that began before the slot is the last that matters.
+				let matters = !*is_before;
+				*is_before = *since <= slot;
+				matters.then_some(region)
+			})
+			.any(|region| region.zones.contains(&zone))
+	}
+
 	/// Whether a region makes sense.
-	fn check_region(id: RegionId, region: &Region) -> Result<(), Error<T>> {
+	fn check_region(id: RegionId, region: &Region, since: Slot) -> Result<(), Error<T>> {
 		let zones: BTreeSet<_> = region.zones.iter().collect();
 		ensure!(zones.len() == region.zones.len(), Error::<T>::RegionInvalid);
 		for zone in &region.zones {
@@ -75,6 +90,13 @@ impl<T: Config> Pallet<T> {
 			ensure!(
 				RegionOf::<T>::get(zone).is_none_or(|region| region == id),
 				Error::<T>::OtherRegion
+			);
+		}
+		let mut calendars = region.zones.iter().map(|zone| Self::calendar(*zone));
+		if let Some(first) = calendars.next() {
+			ensure!(
+				calendars.all(|other| other.agrees_from(&first, since)),
+				Error::<T>::SlotsDiffer
 			);
 		}
 		let links_make_sense = region.links.iter().all(|link| {
@@ -90,11 +112,13 @@ impl<T: Config> Pallet<T> {
 
 	/// Sets a region from a slot on; see [`crate::Call::set_region`].
 	pub(crate) fn do_set_region(id: RegionId, region: Region, since: Slot) -> DispatchResult {
-		let now = Slot::at(Self::now_seconds(), Self::slot_seconds()).unwrap_or_default();
-		// No slot from there on can be open yet.
-		ensure!(since.0 > now.0.saturating_add(T::MaxSlotsAhead::get()), Error::<T>::RegionTooSoon);
-		Self::check_region(id, &region)?;
 		let mut versions = Regions::<T>::get(id);
+		// No slot from there on can be open yet, in the zones that are and in those that were coupled.
+		let former = versions.iter().flat_map(|(_, version)| &version.zones);
+		let running = region.zones.iter().chain(former).map(|zone| Self::running(*zone));
+		let now = running.max().unwrap_or_default();
+		ensure!(since.0 > now.0.saturating_add(T::MaxSlotsAhead::get()), Error::<T>::RegionTooSoon);
+		Self::check_region(id, &region, since)?;
 		versions.retain(|(other, _)| *other < since);
 		// What holds for slots that are long over is forgotten.
 		let oldest = Slot(now.0.saturating_sub(T::MaxSlotsAhead::get()));
@@ -118,8 +142,8 @@ impl<T: Config> Pallet<T> {
 		let opens = region
 			.zones
 			.iter()
-			.filter_map(|zone| Self::terms_of(*zone, slot))
-			.map(|terms| Self::gate_closes_seconds(&terms, slot))
+			.filter_map(|zone| Some((*zone, Self::terms_of(*zone, slot)?)))
+			.map(|(zone, terms)| Self::gate_closes_seconds(&Self::calendar(zone), &terms, slot))
 			.max()?;
 		Some((opens, opens.saturating_add(region.proposal_seconds.into())))
 	}

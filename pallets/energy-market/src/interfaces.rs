@@ -2,22 +2,22 @@
 //! pallets ask.
 
 use crate::{
-	place_of, Books, Config, Event, Halted, NextOffer, Offers, Orders, Pallet, PositionOf,
+	place_of, Books, Calendars, Config, Event, Halted, Offers, Orders, Pallet, PositionOf,
 	Positions, SlotSeconds, StandingIds, StandingOrders, Terms, ENTRIES_PER_PAGE,
 };
 use alloc::vec::Vec;
 use energy_primitives::{
-	api::{DepthLevel, OpenOffer, OpenOrder, PastSlot},
+	api::{DepthLevel, OpenOffer, OpenOrder, PastSlot, ORDERS_LOOKED_AT},
 	AccountId as ChainAccountId, Balance, ClearedMarket, ClearingResult, HaltReason, MarketTerms,
-	OfferId, OfferRequest, OrderIndex, Position, Side, Slot, SlotClock, SlotState, StandingId,
-	StandingOrder, UnsettledSlots, ZoneId,
+	OfferId, OfferRequest, OrderIndex, Position, Side, Slot, SlotCalendar, SlotClock, SlotState,
+	StandingId, StandingOrder, UnsettledSlots, ZoneId,
 };
 use frame_support::traits::{fungible::Mutate, tokens::Preservation, UnixTime};
 use sp_core::H160;
 use sp_runtime::{DispatchError, DispatchResult};
 
-/// The most pages of orders that one read looks at: 65,536 orders.
-const MAX_PAGES_LOOKED_AT: usize = 2_048;
+/// The most pages of orders that one read looks at.
+const MAX_PAGES_LOOKED_AT: usize = (ORDERS_LOOKED_AT / ENTRIES_PER_PAGE) as usize;
 
 /// Reads for the runtime's API; off chain only.
 impl<T: Config> Pallet<T> {
@@ -68,6 +68,12 @@ impl<T: Config> Pallet<T> {
 					price: book.terms.price_of(order.tick),
 					energy_wh: order.energy_wh,
 					held: order.held,
+					minimum_wh: order.conditions.map_or(0, |conditions| conditions.minimum_wh),
+					expires_seconds: order
+						.conditions
+						.and_then(|conditions| conditions.expires_seconds),
+					standing: order.standing,
+					agent: order.agent.map(Into::into),
 				})
 			})
 			.take(limit as usize)
@@ -90,27 +96,35 @@ impl<T: Config> Pallet<T> {
 			.collect()
 	}
 
-	/// Bilateral offers of a zone among the `limit` numbers from one on, and the number after them,
-	/// if there may be more.
-	pub fn offers(zone: ZoneId, from: OfferId, limit: u32) -> (Vec<OpenOffer>, Option<OfferId>)
+	/// Bilateral offers of a zone among the `limit` that come after one, and the last of these, if there
+	/// may be more.
+	pub fn offers(
+		zone: ZoneId,
+		after: Option<OfferId>,
+		limit: u32,
+	) -> (Vec<OpenOffer>, Option<OfferId>)
 	where
 		T::AccountId: Into<ChainAccountId>,
 		OfferRequest<T::AccountId>: Into<OfferRequest<ChainAccountId>>,
 	{
-		let end = from.0.saturating_add(limit).min(NextOffer::<T>::get().0);
-		let offers = (from.0..end)
-			.filter_map(|id| {
-				let id = OfferId(id);
-				let offer = Offers::<T>::get(id).filter(|offer| offer.zone == zone)?;
-				Some(OpenOffer {
-					id,
-					maker: offer.maker.into(),
-					request: offer.request.into(),
-					remaining_wh: offer.remaining.into_inner(),
-				})
+		let all = match after {
+			Some(last) => Offers::<T>::iter_from(Offers::<T>::hashed_key_for(last)),
+			None => Offers::<T>::iter(),
+		};
+		let page: Vec<_> = all.take(limit as usize).collect();
+		let is_full = page.len() == limit as usize;
+		let last = page.last().map(|(id, _)| *id).filter(|_| is_full);
+		let offers = page
+			.into_iter()
+			.filter(|(_, offer)| offer.zone == zone)
+			.map(|(id, offer)| OpenOffer {
+				id,
+				maker: offer.maker.into(),
+				request: offer.request.into(),
+				remaining_wh: offer.remaining.into_inner(),
 			})
 			.collect();
-		(offers, (end < NextOffer::<T>::get().0).then_some(OfferId(end)))
+		(offers, last)
 	}
 
 	/// The slots with a market among the `count` from one on.
@@ -162,8 +176,8 @@ impl<T: Config> Pallet<T> {
 }
 
 impl<T: Config> SlotClock for Pallet<T> {
-	fn slot_seconds() -> u32 {
-		SlotSeconds::<T>::get().max(1)
+	fn calendar(zone: ZoneId) -> SlotCalendar {
+		Calendars::<T>::get(zone).unwrap_or_else(|| SlotCalendar::uniform(SlotSeconds::<T>::get()))
 	}
 
 	fn now_seconds() -> u64 {

@@ -70,7 +70,8 @@ use energy_primitives::{
 	api::DepthLevel, AgentLimits, Balance, ClearedMarket, ClearingResult, CommunityMembers,
 	CouplingProposal, EnergyKind, HaltReason, MarketTerms, OfferId, OfferRequest, OnCleared,
 	OrderIndex, OrderRequest, Participants, Position, Region, RegionId, Role, Side, Slot,
-	SlotClock, SlotState, StandingId, StandingOrder, ZoneId, MAX_COUPLED_LINKS,
+	SlotCalendar, SlotClock, SlotState, StandingId, StandingOrder, ZoneId, MAX_COUPLED_LINKS,
+	MAX_RECURRENCE,
 };
 use frame_support::{
 	pallet_prelude::*,
@@ -166,7 +167,8 @@ pub mod pallet {
 	#[pallet::storage_version(STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
-	/// The length of a slot in seconds; set once, at genesis.
+	/// The length in seconds of the slots of a zone of which nothing else was said; set once, at
+	/// genesis.
 	#[pallet::storage]
 	pub type SlotSeconds<T> = StorageValue<_, u32, ValueQuery, DefaultSlotSeconds>;
 
@@ -175,6 +177,10 @@ pub mod pallet {
 	pub fn DefaultSlotSeconds() -> u32 {
 		900
 	}
+
+	/// How the slots of a zone lie in time, once it has terms.
+	#[pallet::storage]
+	pub type Calendars<T> = StorageMap<_, Twox64Concat, ZoneId, SlotCalendar>;
 
 	/// The terms of slots that open from now on. Zones are few and given by governance.
 	#[pallet::storage]
@@ -366,7 +372,7 @@ pub mod pallet {
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
 	pub struct GenesisConfig<T: Config> {
-		/// The length of a slot in seconds. Zero means the default of 900.
+		/// The length of a slot in seconds, until a zone has another. Zero means the default of 900.
 		pub slot_seconds: u32,
 		/// Terms by zone.
 		pub terms: Vec<(ZoneId, MarketTerms)>,
@@ -386,7 +392,7 @@ pub mod pallet {
 					Pallet::<T>::check_terms(terms).is_ok(),
 					"genesis: the terms of zone {zone} are not valid",
 				);
-				Terms::<T>::insert(zone, terms);
+				Pallet::<T>::write_terms(*zone, terms);
 			}
 		}
 	}
@@ -400,6 +406,17 @@ pub mod pallet {
 			zone: ZoneId,
 			/// The terms.
 			terms: MarketTerms,
+		},
+		/// Slots of a zone have another length.
+		SlotLengthSet {
+			/// Zone.
+			zone: ZoneId,
+			/// The first slot of that length.
+			from: Slot,
+			/// When it begins, seconds since 1970.
+			start_seconds: u64,
+			/// The length, seconds.
+			slot_seconds: u32,
 		},
 		/// An order is in the book.
 		OrderPlaced {
@@ -417,6 +434,12 @@ pub mod pallet {
 			price: u64,
 			/// Wh.
 			energy_wh: u64,
+			/// The least that is accepted, Wh.
+			minimum_wh: u64,
+			/// When it expires, seconds since 1970.
+			expires_seconds: Option<u64>,
+			/// The standing order that it came from.
+			standing: Option<StandingId>,
 			/// Money committed for it, minor units.
 			held: Balance,
 		},
@@ -684,6 +707,8 @@ pub mod pallet {
 		TooManySpecialOrders,
 		/// The account lets nobody with this account place orders for it.
 		NotAnAgent,
+		/// Nobody is its own agent.
+		OwnAgent,
 		/// The time of the agent is over.
 		AgencyExpired,
 		/// The agent may not ask for so much energy at once.
@@ -759,6 +784,17 @@ pub mod pallet {
 		TermsRewardImbalance,
 		/// The bond must be more than nothing, and no part more than the whole.
 		TermsPartsInvalid,
+		/// A slot lasts from a second to a day.
+		SlotLengthInvalid,
+		/// Slots in which somebody may trade or offer already keep their length.
+		SlotLengthTooSoon,
+		/// A change of the length for a later slot is planned already, or too many changes are
+		/// remembered.
+		SlotLengthChangePending,
+		/// The zone is cleared together with others in that slot or later: their slots must be the same.
+		ZoneInRegion,
+		/// The slots of zones that are cleared together must be the same.
+		SlotsDiffer,
 	}
 
 	#[pallet::hooks]
@@ -790,13 +826,9 @@ pub mod pallet {
 		#[pallet::call_index(0)]
 		#[pallet::weight(T::WeightInfo::set_terms())]
 		pub fn set_terms(origin: OriginFor<T>, zone: ZoneId, terms: MarketTerms) -> DispatchResult {
-			ensure!(T::Participants::zone_exists(zone), Error::<T>::ZoneUnknown);
-			Self::ensure_council_or(origin, |who| {
-				T::Participants::utility_of(zone).as_ref() == Some(who)
-					&& T::Participants::is_active(who)
-			})?;
+			Self::ensure_governs(origin, zone)?;
 			Self::check_terms(&terms)?;
-			Terms::<T>::insert(zone, &terms);
+			Self::write_terms(zone, &terms);
 			Self::deposit_event(Event::TermsSet { zone, terms });
 			Ok(())
 		}
@@ -956,7 +988,7 @@ pub mod pallet {
 		/// Lets `agent` place, replace and cancel orders with the caller's money, within limits that
 		/// replace earlier ones.
 		///
-		/// By an active participant. Errors: `NotATrader`, `OwnOffer` for oneself. Event: `AgentSet`.
+		/// By an active participant. Errors: `NotATrader`, `OwnAgent`. Event: `AgentSet`.
 		#[pallet::call_index(8)]
 		#[pallet::weight(T::WeightInfo::set_agent())]
 		pub fn set_agent(
@@ -966,7 +998,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			let owner = ensure_signed(origin)?;
 			ensure!(T::Participants::trading_zone(&owner).is_some(), Error::<T>::NotATrader);
-			ensure!(agent != owner, Error::<T>::OwnOffer);
+			ensure!(agent != owner, Error::<T>::OwnAgent);
 			Agents::<T>::insert(&owner, &agent, limits);
 			Self::deposit_event(Event::AgentSet { owner, agent, limits });
 			Ok(())
@@ -1009,7 +1041,7 @@ pub mod pallet {
 			ensure!(energy_wh > 0, Error::<T>::NoEnergy);
 			ensure!(energy_wh <= terms.max_order_wh, Error::<T>::TooMuchEnergy);
 			ensure!(minimum_wh <= energy_wh, Error::<T>::MinimumTooLarge);
-			let now = Slot::at(Self::now_seconds(), Self::slot_seconds()).unwrap_or_default();
+			let now = Self::running(zone);
 			ensure!(
 				first <= last && last > now && order.expires_seconds.is_none(),
 				Error::<T>::StandingSlotsInvalid
@@ -1143,6 +1175,7 @@ pub mod pallet {
 		/// trade in yet. A region without zones couples nothing any more.
 		///
 		/// By the council. Errors: `RegionTooSoon`, `RegionInvalid`, `ZoneUnknown`, `OtherRegion`,
+		/// `SlotsDiffer`,
 		/// `TooManyRegionVersions`. Event: `RegionSet`.
 		#[pallet::call_index(16)]
 		#[pallet::weight(T::WeightInfo::set_region())]
@@ -1171,7 +1204,8 @@ pub mod pallet {
 			T::GovernanceOrigin::ensure_origin(origin)?;
 			let region = Self::region_in(id, slot).ok_or(Error::<T>::RegionUnknown)?;
 			ensure!(capacities_wh.len() == region.links.len(), Error::<T>::CapacitiesInvalid);
-			ensure!(Self::is_near(slot), Error::<T>::SlotTooFarAhead);
+			let zone = region.zones.first().ok_or(Error::<T>::RegionUnknown)?;
+			ensure!(Self::is_near(*zone, slot), Error::<T>::SlotTooFarAhead);
 			let window = Self::proposal_window(&region, slot);
 			ensure!(
 				window.is_some_and(|(opens, _)| Self::now_seconds() < opens),
@@ -1220,6 +1254,24 @@ pub mod pallet {
 			)?;
 			Self::deposit_event(Event::RegionIncomeWithdrawn { id, to, amount });
 			Ok(())
+		}
+
+		/// Gives the slots of a zone another length, in seconds, from a slot on in which nobody can
+		/// trade or offer yet. Slots before it, and all that is measured and paid for them, keep theirs.
+		///
+		/// By the council or the zone's utility, while the zone is cleared by itself. Errors:
+		/// `ZoneUnknown`, `NotAllowed`, `SlotLengthInvalid`, `SlotLengthTooSoon`, `ZoneInRegion`,
+		/// `SlotLengthChangePending`. Event: `SlotLengthSet`.
+		#[pallet::call_index(20)]
+		#[pallet::weight(T::WeightInfo::set_slot_length())]
+		pub fn set_slot_length(
+			origin: OriginFor<T>,
+			zone: ZoneId,
+			slot_seconds: u32,
+			from: Slot,
+		) -> DispatchResult {
+			Self::ensure_governs(origin, zone)?;
+			Self::do_set_slot_length(zone, slot_seconds, from)
 		}
 	}
 
@@ -1278,6 +1330,15 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// The council or the active utility of a zone.
+	fn ensure_governs(origin: OriginFor<T>, zone: ZoneId) -> DispatchResult {
+		ensure!(T::Participants::zone_exists(zone), Error::<T>::ZoneUnknown);
+		Self::ensure_council_or(origin, |who| {
+			T::Participants::utility_of(zone).as_ref() == Some(who)
+				&& T::Participants::is_active(who)
+		})
+	}
+
 	fn ensure_council_or(
 		origin: OriginFor<T>,
 		allowed: impl FnOnce(&T::AccountId) -> bool,
@@ -1288,10 +1349,36 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// When the gate of a slot closes.
-	pub fn gate_closes_seconds(terms: &MarketTerms, slot: Slot) -> u64 {
-		slot.start_seconds(Self::slot_seconds())
-			.saturating_sub(u64::from(terms.gate_closure_seconds))
+	/// When the gate of a slot closes, by the calendar of its zone.
+	pub fn gate_closes_seconds(calendar: &SlotCalendar, terms: &MarketTerms, slot: Slot) -> u64 {
+		calendar.start_seconds(slot).saturating_sub(u64::from(terms.gate_closure_seconds))
+	}
+
+	/// Writes the terms of a zone. With the first ones it gets a calendar.
+	fn write_terms(zone: ZoneId, terms: &MarketTerms) {
+		if !Calendars::<T>::contains_key(zone) {
+			Calendars::<T>::insert(zone, Self::calendar(zone));
+		}
+		Terms::<T>::insert(zone, terms);
+	}
+
+	/// Gives a zone slots of another length; see [`Call::set_slot_length`].
+	fn do_set_slot_length(zone: ZoneId, slot_seconds: u32, from: Slot) -> DispatchResult {
+		const DAY: u32 = 24 * 3_600;
+		ensure!((1..=DAY).contains(&slot_seconds), Error::<T>::SlotLengthInvalid);
+		let mut calendar = Self::calendar(zone);
+		let running = calendar.at(Self::now_seconds());
+		let farthest = T::MaxSlotsAhead::get().saturating_add(MAX_RECURRENCE);
+		ensure!(from.0 > running.0.saturating_add(farthest), Error::<T>::SlotLengthTooSoon);
+		ensure!(!Self::is_in_region_from(zone, from), Error::<T>::ZoneInRegion);
+		calendar.forget_before(Slot(running.0.saturating_sub(T::RetentionSlots::get())));
+		let calendar = calendar
+			.with_length(from, slot_seconds)
+			.map_err(|_| Error::<T>::SlotLengthChangePending)?;
+		let start_seconds = calendar.start_seconds(from);
+		Calendars::<T>::insert(zone, calendar);
+		Self::deposit_event(Event::SlotLengthSet { zone, from, start_seconds, slot_seconds });
+		Ok(())
 	}
 
 	fn set_state(zone: ZoneId, slot: Slot, state: SlotState) {

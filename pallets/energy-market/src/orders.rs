@@ -7,8 +7,8 @@ use crate::{
 };
 use core::marker::PhantomData;
 use energy_primitives::{
-	AgentLimits, Balance, OrderIndex, OrderRequest, Participants, Slot, SlotClock, SlotState,
-	StandingId, ZoneId,
+	AgentLimits, Balance, OrderIndex, OrderRequest, Participants, Slot, SlotCalendar, SlotClock,
+	SlotState, StandingId, ZoneId,
 };
 use frame_support::{dispatch::DispatchResult, ensure, traits::Get};
 use sp_runtime::DispatchError;
@@ -74,8 +74,10 @@ impl<T: Config> Pallet<T> {
 			Some(book) => (book, false),
 			None => (Book::new(Terms::<T>::get(zone).ok_or(Error::<T>::ZoneWithoutTerms)?), true),
 		};
-		ensure!(Self::takes_orders(&book, slot), Error::<T>::GateClosed);
-		ensure!(Self::is_near(slot), Error::<T>::SlotTooFarAhead);
+		let calendar = Self::calendar(zone);
+		ensure!(Self::takes_orders(&calendar, &book, slot), Error::<T>::GateClosed);
+		let farthest = calendar.at(Self::now_seconds()).0.saturating_add(T::MaxSlotsAhead::get());
+		ensure!(slot.0 <= farthest, Error::<T>::SlotTooFarAhead);
 		if is_new {
 			let open = OpenBooks::<T>::decode_len().unwrap_or_default();
 			ensure!(open < T::MaxOpenBooks::get() as usize, Error::<T>::TooManyOpenBooks);
@@ -85,19 +87,19 @@ impl<T: Config> Pallet<T> {
 
 	/// Lists a new book as open.
 	pub(crate) fn list_book(zone: ZoneId, slot: Slot, book: &Book) -> DispatchResult {
-		let due_seconds = Self::gate_closes_seconds(&book.terms, slot);
+		let due_seconds = Self::gate_closes_seconds(&Self::calendar(zone), &book.terms, slot);
 		OpenBooks::<T>::try_append(OpenBook { zone, slot, due_seconds })
 			.map_err(|()| Error::<T>::TooManyOpenBooks.into())
 	}
 
-	pub(crate) fn takes_orders(book: &Book, slot: Slot) -> bool {
+	fn takes_orders(calendar: &SlotCalendar, book: &Book, slot: Slot) -> bool {
 		book.state == SlotState::Open
-			&& Self::now_seconds() < Self::gate_closes_seconds(&book.terms, slot)
+			&& Self::now_seconds() < Self::gate_closes_seconds(calendar, &book.terms, slot)
 	}
 
-	pub(crate) fn is_near(slot: Slot) -> bool {
-		Slot::at(Self::now_seconds(), Self::slot_seconds())
-			.is_some_and(|now| slot.0 <= now.0.saturating_add(T::MaxSlotsAhead::get()))
+	/// Whether orders are taken so far ahead.
+	pub(crate) fn is_near(zone: ZoneId, slot: Slot) -> bool {
+		slot.0 <= Self::running(zone).0.saturating_add(T::MaxSlotsAhead::get())
 	}
 
 	/// Puts an order into the book. An error changes nothing.
@@ -176,6 +178,9 @@ impl<T: Config> Pallet<T> {
 			side,
 			price,
 			energy_wh,
+			minimum_wh,
+			expires_seconds,
+			standing,
 			held,
 		});
 		Ok(Placed { index, held })
@@ -211,7 +216,7 @@ impl<T: Config> Pallet<T> {
 		purse: &mut Purse<T>,
 	) -> DispatchResult {
 		let mut book = Books::<T>::get(zone, slot).ok_or(Error::<T>::OrderUnknown)?;
-		let may_cancel = Self::takes_orders(&book, slot)
+		let may_cancel = Self::takes_orders(&Self::calendar(zone), &book, slot)
 			|| (book.state == SlotState::Open && Halted::<T>::contains_key(zone));
 		ensure!(may_cancel && !Self::is_coupled(zone, slot), Error::<T>::GateClosed);
 

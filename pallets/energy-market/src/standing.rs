@@ -12,9 +12,8 @@ impl<T: Config> Pallet<T> {
 	/// The slot whose turn it is: its gate closes in one to two slots' time.
 	fn slot_to_renew(zone: ZoneId) -> Option<Slot> {
 		let gate = u64::from(Terms::<T>::get(zone)?.gate_closure_seconds);
-		let length = Self::slot_seconds();
-		let moment = Self::now_seconds().saturating_add(gate).saturating_add(length.into());
-		Slot::at(moment, length).map(Slot::next)
+		let closed = Self::calendar(zone).at(Self::now_seconds().saturating_add(gate));
+		Some(closed.next().next())
 	}
 
 	/// Places the standing orders of every zone in the slot whose turn it is, as far as the meter

@@ -42,6 +42,8 @@ pub trait WeightInfo {
 	/// [`Pallet::propose_coupling`](crate::Pallet::propose_coupling) for the largest region, with
 	/// `MaxTicks` prices in each zone.
 	fn propose_coupling() -> Weight;
+	/// [`Pallet::set_slot_length`](crate::Pallet::set_slot_length).
+	fn set_slot_length() -> Weight;
 	/// [`Pallet::halt`](crate::Pallet::halt).
 	fn halt() -> Weight;
 	/// [`Pallet::resume`](crate::Pallet::resume).
@@ -82,7 +84,7 @@ fn step<T: frame_system::Config>(micros: u64, reads: u64, writes: u64) -> Weight
 
 impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 	fn set_terms() -> Weight {
-		step::<T>(20, 2, 1)
+		step::<T>(20, 4, 2)
 	}
 	fn place() -> Weight {
 		step::<T>(60, 10, 8)
@@ -103,7 +105,7 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 		step::<T>(20, 2, 1)
 	}
 	fn place_standing() -> Weight {
-		step::<T>(40, 7, 5)
+		step::<T>(40, 8, 5)
 	}
 	fn cancel_standing() -> Weight {
 		step::<T>(40, 3, 3)
@@ -121,13 +123,16 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 		step::<T>(60, 6, 70)
 	}
 	fn set_region() -> Weight {
-		step::<T>(200, 34, 18)
+		step::<T>(200, 50, 18)
 	}
 	fn set_capacities() -> Weight {
-		step::<T>(100, 36, 1)
+		step::<T>(100, 52, 1)
 	}
 	fn propose_coupling() -> Weight {
-		step::<T>(8_000, 16 * 67 + 20, 1)
+		step::<T>(8_000, 16 * 68 + 20, 1)
+	}
+	fn set_slot_length() -> Weight {
+		step::<T>(30, 7, 1)
 	}
 	fn halt() -> Weight {
 		step::<T>(20, 3, 1)
@@ -154,18 +159,18 @@ impl<T: frame_system::Config> WeightInfo for ReckonedWeight<T> {
 		step::<T>(60, 4, 4)
 	}
 	fn look_at_renewal() -> Weight {
-		step::<T>(10, 3, 1)
+		step::<T>(10, 4, 1)
 	}
 	fn renew_order() -> Weight {
 		step::<T>(100, 14, 10)
 	}
 	fn sweep_offer() -> Weight {
-		step::<T>(80, 8, 8)
+		step::<T>(80, 9, 8)
 	}
 	fn finish_clearing() -> Weight {
 		step::<T>(20, 3, 4)
 	}
 	fn forget_book() -> Weight {
-		step::<T>(10, 2, 2)
+		step::<T>(10, 3, 2)
 	}
 }

@@ -48,7 +48,7 @@ fn stage<T: Config>() -> Vec<T::AccountId> {
 	let members = BoundedVec::truncate_from(oracles.clone());
 	let majority = T::MaxOracles::get() / 2 + 1;
 	Pallet::<T>::do_set_group(ZONE, members, majority).expect("the group is sound");
-	T::BenchmarkHelper::set_now_seconds(SLOT.end_seconds(T::Clock::slot_seconds()));
+	T::BenchmarkHelper::set_now_seconds(T::Clock::calendar(ZONE).end_seconds(SLOT));
 	oracles
 }
 
@@ -85,8 +85,8 @@ fn attest<T: Config>(oracle: &T::AccountId, import_wh: u64) {
 /// Signed readings that together fill the slot, each of the greatest length: all intervals but one
 /// are before the slot, so that they cost without being of use.
 fn readings<T: Config>(count: u32) -> Vec<SignedMessage> {
-	let slot_seconds = T::Clock::slot_seconds();
-	let start = SLOT.start_seconds(slot_seconds);
+	let calendar = T::Clock::calendar(ZONE);
+	let (start, slot_seconds) = (calendar.start_seconds(SLOT), calendar.slot_seconds(SLOT));
 	let interval = |start_seconds, duration_seconds| CanonicalInterval {
 		start_seconds,
 		duration_seconds,
@@ -138,8 +138,9 @@ mod benchmarks {
 
 	#[benchmark]
 	fn set_parameters() -> Result<(), BenchmarkError> {
-		T::BenchmarkHelper::set_now_seconds(SLOT.start_seconds(T::Clock::slot_seconds()));
-		let old = (0..MAX_PARAMETER_CHANGES).map(|number| (Slot(number), Parameters::default()));
+		T::BenchmarkHelper::set_now_seconds(T::Clock::calendar(ZONE).start_seconds(SLOT));
+		let old =
+			(0..MAX_PARAMETER_CHANGES).map(|number| (u64::from(number), Parameters::default()));
 		ParameterHistory::<T>::put(BoundedVec::truncate_from(old.collect()));
 		let origin =
 			T::GovernanceOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
@@ -148,7 +149,7 @@ mod benchmarks {
 		_(origin as T::RuntimeOrigin, 1, 1);
 
 		assert_eq!(
-			Pallet::<T>::parameters(SLOT),
+			Pallet::<T>::parameters(T::Clock::calendar(ZONE).end_seconds(SLOT)),
 			Parameters { dispute_seconds: 1, deadline_seconds: 1 }
 		);
 		Ok(())
@@ -224,7 +225,7 @@ mod benchmarks {
 	#[benchmark]
 	fn prune_slot() {
 		let old = Slot(SLOT.0 + T::RetentionSlots::get() + 1);
-		T::BenchmarkHelper::set_now_seconds(old.start_seconds(T::Clock::slot_seconds()));
+		T::BenchmarkHelper::set_now_seconds(T::Clock::calendar(ZONE).start_seconds(old));
 		PruneQueue::<T>::insert(0, (ZONE, SLOT));
 		Progress::<T>::insert((ZONE, SLOT), SlotProgress::new(0));
 		Pruning::<T>::put(PruneState { first: 0, next: 1, page: 0 });

@@ -81,6 +81,8 @@ pub use weights::WeightInfo;
 
 /// The most entries of the history of [`Parameters`].
 pub const MAX_PARAMETER_CHANGES: u32 = 16;
+/// The longest time from the end of a slot until its measurement is final, seconds: a week.
+pub const MAX_TOTAL_SECONDS: u64 = 7 * 24 * 3_600;
 
 /// Sets the stage for the benchmarks. Given by the runtime.
 #[cfg(feature = "runtime-benchmarks")]
@@ -171,14 +173,11 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Groups<T: Config> = StorageMap<_, Twox64Concat, ZoneId, Group<T>>;
 
-	/// The times, each with the first slot it is for, ascending. A slot has the last entry that is
-	/// not after it.
+	/// The times, each with the moment it was set, in seconds since 1970, ascending. A slot has the
+	/// last entry that was set before it ended.
 	#[pallet::storage]
-	pub type ParameterHistory<T: Config> = StorageValue<
-		_,
-		BoundedVec<(Slot, Parameters), ConstU32<MAX_PARAMETER_CHANGES>>,
-		ValueQuery,
-	>;
+	pub type ParameterHistory<T: Config> =
+		StorageValue<_, BoundedVec<(u64, Parameters), ConstU32<MAX_PARAMETER_CHANGES>>, ValueQuery>;
 
 	/// What oracles say of pages that are not final, by digest. Each has a vote in [`Votes`].
 	#[pallet::storage]
@@ -245,7 +244,7 @@ pub mod pallet {
 				"genesis: oracles have no time to attest"
 			);
 			ParameterHistory::<T>::mutate(|history| {
-				history.try_push((Slot(0), self.parameters)).expect("it was empty; qed")
+				history.try_push((0, self.parameters)).expect("it was empty; qed")
 			});
 			for (zone, members, threshold) in &self.groups {
 				let Ok(members) = BoundedVec::try_from(members.clone()) else {
@@ -272,8 +271,8 @@ pub mod pallet {
 		},
 		/// Slots have other times.
 		ParametersSet {
-			/// The first slot they are for.
-			from: Slot,
+			/// Slots that end later have them, seconds since 1970.
+			from: u64,
 			/// The times.
 			parameters: Parameters,
 		},
@@ -449,8 +448,8 @@ pub mod pallet {
 
 		/// Sets how long slots can be attested and disputed, in seconds.
 		///
-		/// Governance. For the slot that is running and those after it; slots that have ended keep
-		/// their times.
+		/// Governance. For the slots that are running and those after them; slots that have ended keep
+		/// their times. Together not more than a week.
 		///
 		/// Errors: [`Error::DeadlineZero`], [`Error::TimesTooLong`], [`Error::TooManyChanges`].
 		/// Events: [`Event::ParametersSet`].
@@ -464,15 +463,12 @@ pub mod pallet {
 			T::GovernanceOrigin::ensure_origin(origin)?;
 			let parameters = Parameters { dispute_seconds, deadline_seconds };
 			ensure!(deadline_seconds > 0, Error::<T>::DeadlineZero);
-			ensure!(
-				parameters.total_seconds() <= Self::retention_seconds(),
-				Error::<T>::TimesTooLong
-			);
-			let from = Self::running_slot().ok_or(ArithmeticError::Overflow)?;
+			ensure!(parameters.total_seconds() <= MAX_TOTAL_SECONDS, Error::<T>::TimesTooLong);
+			let from = T::Clock::now_seconds();
 			let mut history = ParameterHistory::<T>::get();
-			// What is only for slots whose lines are gone is not needed: those are final under any
-			// times, because no times are longer than the lines are kept.
-			while history.get(1).is_some_and(|(start, _)| Self::is_prunable(*start, from)) {
+			// What is only for slots that ended long ago is not needed: those are final under any times.
+			let long_ago = from.saturating_sub(MAX_TOTAL_SECONDS);
+			while history.get(1).is_some_and(|(set, _)| *set <= long_ago) {
 				history.remove(0);
 			}
 			match history.last_mut() {
@@ -515,8 +511,10 @@ pub mod pallet {
 			let group = Groups::<T>::get(zone).ok_or(Error::<T>::GroupUnknown)?;
 			ensure!(group.members.contains(&oracle), Error::<T>::NotInGroup);
 			let now = T::Clock::now_seconds();
-			ensure!(now >= Self::end_seconds(slot), Error::<T>::SlotNotEnded);
-			ensure!(now <= Self::deadline_seconds(slot), Error::<T>::AttestationLate);
+			let end = T::Clock::calendar(zone).end_seconds(slot);
+			ensure!(now >= end, Error::<T>::SlotNotEnded);
+			let deadline = end.saturating_add(Self::parameters(end).deadline_seconds.into());
+			ensure!(now <= deadline, Error::<T>::AttestationLate);
 			let progress = Progress::<T>::get((zone, slot));
 			let meters = progress.map_or_else(|| T::Meters::meter_count(zone), |p| p.meters);
 			let open = progress.unwrap_or(SlotProgress::new(meters));
@@ -589,10 +587,11 @@ pub mod pallet {
 				T::Meters::meter_at(zone, meter).ok_or(Error::<T>::MeterUnknown)?;
 			let mut corrected = Corrected::<T>::get((zone, slot), page);
 			ensure!(!corrected.contains(&meter), Error::<T>::AlreadyCorrected);
+			let calendar = T::Clock::calendar(zone);
 			let proven = Self::proven(
 				id,
 				(registered.key, T::Meters::previous_key(id)),
-				(slot.start_seconds(T::Clock::slot_seconds()), Self::end_seconds(slot)),
+				(calendar.start_seconds(slot), calendar.end_seconds(slot)),
 				&attested,
 				&evidence,
 			)?;
@@ -630,35 +629,16 @@ pub mod pallet {
 			Groups::<T>::get(zone)
 		}
 
-		/// The times of a slot.
-		pub fn parameters(slot: Slot) -> Parameters {
+		/// The times of the slots that end at `end_seconds`.
+		pub fn parameters(end_seconds: u64) -> Parameters {
 			let history = ParameterHistory::<T>::get();
 			history
 				.iter()
 				.rev()
-				.find(|(from, _)| *from <= slot)
+				.find(|(set, _)| *set < end_seconds)
 				.or(history.first())
 				.map(|(_, parameters)| *parameters)
 				.unwrap_or_default()
-		}
-
-		/// The first second that is no longer of the slot.
-		pub(crate) fn end_seconds(slot: Slot) -> u64 {
-			slot.end_seconds(T::Clock::slot_seconds())
-		}
-
-		/// The last second at which the slot can be attested.
-		fn deadline_seconds(slot: Slot) -> u64 {
-			Self::end_seconds(slot).saturating_add(Self::parameters(slot).deadline_seconds.into())
-		}
-
-		/// How long lines are kept at least, in seconds.
-		pub(crate) fn retention_seconds() -> u64 {
-			u64::from(T::RetentionSlots::get()).saturating_mul(T::Clock::slot_seconds().into())
-		}
-
-		pub(crate) fn running_slot() -> Option<Slot> {
-			Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds())
 		}
 
 		pub(crate) fn do_set_group(

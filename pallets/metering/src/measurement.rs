@@ -12,11 +12,11 @@ use frame_support::traits::Get;
 impl<T: Config> MeteredEnergy for Pallet<T> {
 	fn status(zone: ZoneId, slot: Slot) -> MeteringStatus {
 		let now = T::Clock::now_seconds();
-		let end = Self::end_seconds(slot);
+		let end = T::Clock::calendar(zone).end_seconds(slot);
 		if now < end {
 			return MeteringStatus::Pending;
 		}
-		let parameters = Self::parameters(slot);
+		let parameters = Self::parameters(end);
 		let at_the_latest = end.saturating_add(parameters.total_seconds());
 		let closed = match Progress::<T>::get((zone, slot)) {
 			Some(progress) => progress.completed_at.is_some_and(|completed| {

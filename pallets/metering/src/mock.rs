@@ -4,7 +4,7 @@
 use crate::{self as pallet_metering, *};
 use ed25519_dalek::Signer as _;
 use energy_primitives::{
-	merkle, Meter, MeterId, MeterIndex, MeterValue, Quality, Role, Slot, ZoneId,
+	merkle, Meter, MeterId, MeterIndex, MeterValue, Quality, Role, Slot, SlotCalendar, ZoneId,
 };
 use frame_support::{
 	derive_impl, parameter_types,
@@ -44,7 +44,7 @@ pub const RETENTION: u32 = 20;
 pub const LOOKBACK: u32 = 3;
 
 pub fn end(slot: Slot) -> u64 {
-	slot.end_seconds(SLOT_SECONDS)
+	calendar().end_seconds(slot)
 }
 
 #[frame_support::runtime]
@@ -135,11 +135,16 @@ impl energy_primitives::Meters<AccountId> for MockMeters {
 	}
 }
 
+/// How slots lie in time.
+pub fn calendar() -> SlotCalendar {
+	SlotCalendar::uniform(SLOT_SECONDS)
+}
+
 pub struct MockClock;
 
 impl energy_primitives::SlotClock for MockClock {
-	fn slot_seconds() -> u32 {
-		SLOT_SECONDS
+	fn calendar(_: ZoneId) -> SlotCalendar {
+		calendar()
 	}
 
 	fn now_seconds() -> u64 {
@@ -305,7 +310,7 @@ impl Device {
 /// An interval that begins `offset` seconds after the slot and was measured well.
 pub fn interval(offset: u64, seconds: u32, import_wh: u64, export_wh: u64) -> CanonicalInterval {
 	CanonicalInterval {
-		start_seconds: SLOT.start_seconds(SLOT_SECONDS) + offset,
+		start_seconds: calendar().start_seconds(SLOT) + offset,
 		duration_seconds: seconds,
 		import_wh,
 		export_wh,

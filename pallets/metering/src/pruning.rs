@@ -5,13 +5,14 @@ use crate::{
 	Pruning, Votes, WeightInfo,
 };
 use alloc::collections::BTreeSet;
-use energy_primitives::{Slot, UnsettledSlots, ZoneId};
+use energy_primitives::{MeteredEnergy, MeteringStatus, Slot, SlotClock, UnsettledSlots, ZoneId};
 use frame_support::{traits::Get, weights::WeightMeter};
 
 impl<T: Config> Pallet<T> {
-	/// Whether the slot's lines are not needed any more in the slot `now`.
-	pub(crate) fn is_prunable(slot: Slot, now: Slot) -> bool {
-		slot.0.saturating_add(T::RetentionSlots::get()) < now.0
+	/// Whether the slot's lines are not needed any more: final, and older than lines are kept.
+	fn is_prunable(zone: ZoneId, slot: Slot) -> bool {
+		slot.0.saturating_add(T::RetentionSlots::get()) < T::Clock::running(zone).0
+			&& Self::status(zone, slot) == MeteringStatus::Final
 	}
 
 	/// Whether a settlement still needs the slot's lines: its own, or one that may estimate from it.
@@ -33,7 +34,6 @@ impl<T: Config> Pallet<T> {
 		if meter.try_consume(T::WeightInfo::prune_base()).is_err() {
 			return;
 		}
-		let Some(now) = Self::running_slot() else { return };
 		let before = Pruning::<T>::get();
 		let mut state = before;
 		while state.first < state.next {
@@ -43,7 +43,7 @@ impl<T: Config> Pallet<T> {
 			let entry = PruneQueue::<T>::get(state.first);
 			// What is not settled holds up what comes after it, until its market goes on.
 			if entry.is_some_and(|(zone, slot)| {
-				!Self::is_prunable(slot, now) || Self::is_awaited(zone, slot)
+				!Self::is_prunable(zone, slot) || Self::is_awaited(zone, slot)
 			}) {
 				break;
 			}

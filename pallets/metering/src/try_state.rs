@@ -2,7 +2,7 @@
 
 use crate::{
 	measurement::ZoneLines, Candidates, Config, Corrected, Groups, PageValues, Pages, Pallet,
-	ParameterHistory, Progress, PruneQueue, Pruning, Votes,
+	ParameterHistory, Progress, PruneQueue, Pruning, Votes, MAX_TOTAL_SECONDS,
 };
 use alloc::collections::BTreeSet;
 use frame_support::ensure;
@@ -21,15 +21,15 @@ impl<T: Config> Pallet<T> {
 			);
 		}
 
-		// 2. The history of times is ascending, and no times are longer than lines are kept.
+		// 2. The history of times is ascending, and no times are longer than allowed.
 		let history = ParameterHistory::<T>::get();
 		ensure!(
 			history.windows(2).all(|pair| pair[0].0 < pair[1].0),
 			"the history of times is not ascending"
 		);
 		ensure!(
-			history.iter().all(|(_, times)| times.total_seconds() <= Self::retention_seconds()),
-			"times are longer than lines are kept"
+			history.iter().all(|(_, times)| times.total_seconds() <= MAX_TOTAL_SECONDS),
+			"times are too long"
 		);
 
 		// 3. An oracle has one vote on a page, for something that is known, on a page that is open.

@@ -224,7 +224,7 @@ mod benchmarks {
 		Retired::<T>::insert(0u64, (ZONE, SLOT));
 		RetiredRange::<T>::put((0u64, 1u64));
 		let now = Slot(SLOT.0 + T::RetentionSlots::get() + 1);
-		T::BenchmarkHelper::set_now_seconds(now.start_seconds(T::Clock::slot_seconds()));
+		T::BenchmarkHelper::set_now_seconds(T::Clock::calendar(ZONE).start_seconds(now));
 
 		#[block]
 		{

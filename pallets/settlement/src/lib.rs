@@ -68,8 +68,8 @@ use energy_market_core::{cost_rounded_up, deviation};
 use energy_primitives::{
 	Balance, Bill, CashFlow, ClearedMarket, HaltReason, ImbalancePricing, MarketTerms, Measured,
 	MeterIndex, MeteredEnergy, MeteringStatus, Meters, OnCleared, Participants, PolicyAnswer,
-	PolicyContext, PolicyError, PolicyQuestion, Position, Quality, SettlementPolicy, Slot,
-	SlotClock, SlotDeviations, ZoneId, POSITIONS_PER_PAGE,
+	PolicyContext, PolicyError, PolicyQuestion, Position, Quality, SettledPromise, SettledPromises,
+	SettlementPolicy, Slot, SlotClock, SlotDeviations, ZoneId, ZonePots, POSITIONS_PER_PAGE,
 };
 use frame_support::{
 	pallet_prelude::*,
@@ -732,7 +732,6 @@ impl<T: Config> Pallet<T> {
 	fn forget_old(meter: &mut WeightMeter) {
 		let (mut first, end) = RetiredRange::<T>::get();
 		let start = first;
-		let now = Slot::at(T::Clock::now_seconds(), T::Clock::slot_seconds()).unwrap_or_default();
 		// Where the deletion of a slot's bills stopped: within a block, deleted keys are seen again.
 		let mut cursor: Option<Vec<u8>> = None;
 		while first < end {
@@ -740,7 +739,7 @@ impl<T: Config> Pallet<T> {
 				break;
 			}
 			if let Some((zone, slot)) = Retired::<T>::get(first) {
-				if slot.0.saturating_add(T::RetentionSlots::get()) >= now.0 {
+				if slot.0.saturating_add(T::RetentionSlots::get()) >= T::Clock::running(zone).0 {
 					break;
 				}
 				cursor = Bills::<T>::clear_prefix((zone, slot), PAGES_PER_STEP, cursor.as_deref())
@@ -768,6 +767,32 @@ impl<T: Config> Pallet<T> {
 					.find_map(|(whose, bill)| (whose == *account).then_some(bill))
 			})
 			.flatten()
+	}
+}
+
+impl<T: Config> SettledPromises<T::AccountId> for Pallet<T> {
+	fn promises(zone: ZoneId, slot: Slot, page: u32) -> Vec<SettledPromise<T::AccountId>> {
+		if !Deviations::<T>::contains_key((zone, slot)) {
+			return Vec::new();
+		}
+		Bills::<T>::get((zone, slot), page)
+			.into_iter()
+			.map(|(account, bill)| SettledPromise {
+				account,
+				bought_wh: bill.bought_wh.saturating_add(bill.agreed.bought_wh),
+				sold_wh: bill.sold_wh.saturating_add(bill.agreed.sold_wh),
+			})
+			.collect()
+	}
+}
+
+impl<T: Config> ZonePots<T::AccountId> for Pallet<T> {
+	fn fees(zone: ZoneId) -> T::AccountId {
+		Self::pot(zone, Pot::Fees)
+	}
+
+	fn imbalance(zone: ZoneId) -> T::AccountId {
+		Self::pot(zone, Pot::Imbalance)
 	}
 }
 

@@ -389,7 +389,7 @@ pub fn run(test: impl FnOnce()) {
 /// The money of all accounts and pots, and of the market.
 pub fn all_money() -> Balance {
 	use frame_support::traits::fungible::Inspect;
-	let pots = [Pot::Escrow, Pot::Fees, Pot::Imbalance].map(|pot| Pallet::<Test>::pot(ZONE, pot));
+	let pots = [Pot::Fees, Pot::Imbalance].map(|pot| Pallet::<Test>::pot(ZONE, pot));
 	homes()
 		.map(account)
 		.chain(pots)

@@ -8,8 +8,6 @@ use scale_info::TypeInfo;
 /// The pots of a zone. The index of each is part of its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Pot {
-	/// Not used any more; keeps the accounts of the others where they are.
-	Escrow,
 	/// What the grid is paid.
 	Fees,
 	/// What shortages bring in and surpluses take out.

@@ -81,7 +81,7 @@ pub async fn run(context: &Context, args: AdminArgs) -> Result<Report, Failure> 
 
 	let Some(key) = key else {
 		let bytes = client.call_data(&plan.call).await?;
-		return Ok(call_data_report(&plan, &bytes));
+		return Ok(call_data_report(&plan.call, &bytes, &plan.details));
 	};
 	let call = if sudo { client.sudo(&plan.call).await? } else { plan.call.clone() };
 	progress(context, "sent; waiting for a block");
@@ -89,20 +89,21 @@ pub async fn run(context: &Context, args: AdminArgs) -> Result<Report, Failure> 
 	Ok(done_report(&plan, &outcome))
 }
 
-fn call_data_report(plan: &Plan, bytes: &[u8]) -> Report {
+/// A call for a motion or a multisig, and what else is to be known of it.
+pub fn call_data_report(call: &Call, bytes: &[u8], details: &[(&'static str, String)]) -> Report {
 	let hash = format!("{:?}", H256(blake2_256(bytes)));
 	let data = format!("0x{}", hex::encode(bytes));
-	let name = format!("{}.{}", plan.call.pallet, plan.call.name);
+	let name = format!("{}.{}", call.pallet, call.name);
 	let mut lines = vec![
 		("call", name.clone()),
 		("hash", hash.clone()),
 		("length", bytes.len().to_string()),
 		("data", data.clone()),
 	];
-	lines.extend(plan.details.iter().cloned());
+	lines.extend(details.iter().cloned());
 	let mut json =
 		json!({ "call": name, "callData": data, "callHash": hash, "length": bytes.len() });
-	add_details(&mut json, &plan.details);
+	add_details(&mut json, details);
 	Report::new(json, pairs(&lines))
 }
 
@@ -198,6 +199,10 @@ fn prepare(command: AdminCommand) -> Result<Prepared, Failure> {
 		AdminCommand::SetTerms { zone, file } => Plan::new(
 			calls::set_terms(zone, &read_terms(&file)?),
 			format!("slots of zone {zone} that open from now on have new terms"),
+		),
+		AdminCommand::SetSlotLength { zone, seconds, from } => Plan::new(
+			calls::set_slot_length(zone, seconds, from),
+			format!("slots of zone {zone} last {seconds} s from slot {from} on"),
 		),
 		AdminCommand::SetPolicy { zone, contract } => {
 			return Ok(Prepared::SetPolicy { zone, contract })
@@ -457,6 +462,19 @@ mod tests {
 		let call = call("annul --zone 7 --slot 29925643");
 		assert_eq!((call.pallet, call.name), ("EnergyMarket", "annul"));
 		assert_eq!(call.args, [7u32.to_le_bytes(), 29_925_643u32.to_le_bytes()].concat());
+	}
+
+	#[test]
+	fn slot_length_is_from_a_second_to_a_day() {
+		let call = call("set-slot-length --zone 7 --seconds 300 --from 29925643");
+		assert_eq!((call.pallet, call.name), ("EnergyMarket", "set_slot_length"));
+		let numbers = [7u32, 300, 29_925_643].map(u32::to_le_bytes);
+		assert_eq!(call.args, numbers.concat());
+		for seconds in ["0", "86401"] {
+			let line = format!("admin set-slot-length --zone 7 --seconds {seconds} --from 1");
+			let words = ["energy-wallet"].into_iter().chain(line.split_whitespace());
+			assert!(super::super::Cli::try_parse_from(words).is_err(), "{seconds}");
+		}
 	}
 
 	const TERMS: &str = r#""gateClosureSeconds": 10, "priceFloor": 50000, "tickSize": 1000,

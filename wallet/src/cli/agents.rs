@@ -1,6 +1,6 @@
 //! `agent`: who may place orders with an account's money.
 
-use energy_primitives::{AccountId, AgentLimits};
+use energy_primitives::{AccountId, AgentLimits, ZoneId};
 use serde_json::{json, Value};
 
 use super::{
@@ -34,16 +34,17 @@ async fn set(context: &Context, args: AgentSetArgs) -> Result<Report, Failure> {
 		return Err(Failure::new("that is your own account: it needs no agent"));
 	}
 	let client = context.connect().await?;
-	let clock = client.clock().await?;
+	// Every zone has the same time.
+	let now_seconds = client.clock(ZoneId::default()).await?.now_seconds;
 	let limits = AgentLimits {
 		allowance: args.allowance,
 		max_order_wh: args.max_order_wh,
-		until_seconds: chosen_moment(&clock, args.until)?,
+		until_seconds: chosen_moment(now_seconds, args.until)?,
 	};
-	if limits.until_seconds < clock.now_seconds {
+	if limits.until_seconds < now_seconds {
 		return Err(Failure::with_help(
 			format!("{} is over", text::time(limits.until_seconds)),
-			format!("the chain's time is {}", text::time(clock.now_seconds)),
+			format!("the chain's time is {}", text::time(now_seconds)),
 		));
 	}
 	progress(context, "sent; waiting for a block");

@@ -77,7 +77,10 @@ impl Line {
 			price: self.price,
 			energy_wh: self.energy_wh,
 			minimum_wh: self.minimum_wh,
-			expires_seconds: self.expires.map(|moment| chosen_moment(clock, moment)).transpose()?,
+			expires_seconds: self
+				.expires
+				.map(|moment| chosen_moment(clock.now_seconds, moment))
+				.transpose()?,
 		})
 	}
 }
@@ -154,7 +157,7 @@ pub async fn run(context: &Context, args: BatchArgs) -> Result<Report, Failure> 
 			"split the file",
 		));
 	}
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let requests: Vec<OrderRequest> =
 		lines.iter().map(|line| line.request(&clock)).collect::<Result<_, _>>()?;
 	if let Some(owner) = owner {
@@ -237,7 +240,7 @@ pub async fn run(context: &Context, args: BatchArgs) -> Result<Report, Failure> 
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use energy_primitives::Slot;
+	use energy_primitives::{Slot, SlotCalendar};
 
 	const FIRST: Line = Line {
 		slot: SlotChoice::After(4),
@@ -307,7 +310,8 @@ mod tests {
 
 	#[test]
 	fn order_is_meant_at_the_chains_time() {
-		let clock = Clock { now_seconds: 1_000, slot_seconds: 100 };
+		let calendar = SlotCalendar::uniform(100);
+		let clock = Clock { now_seconds: 1_000, slot: Slot(10), calendar };
 		let request = SECOND.request(&clock).expect("is an order");
 		assert_eq!((request.slot, request.expires_seconds), (Slot(7), Some(1_600)));
 		assert_eq!(FIRST.request(&clock).expect("is an order").slot, Slot(14));

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 use super::{
 	args::BillArgs,
 	choose_zone, existing_zone,
-	market::{chosen_slot, present_slot, slot_times, state_words},
+	market::{chosen_slot, slot_times, state_words},
 	progress,
 	text::pairs,
 	Context, Failure, Report, UNVERIFIED,
@@ -27,7 +27,7 @@ pub async fn run(context: &Context, args: BillArgs) -> Result<Report, Failure> {
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
 	existing_zone(&client, zone).await?;
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let slot = chosen_slot(&clock, args.slot)?;
 	let Some(bill) = client.bill(zone, slot, &account).await? else {
 		return Err(no_bill(&client, zone, slot, &clock).await?);
@@ -74,7 +74,13 @@ pub async fn run(context: &Context, args: BillArgs) -> Result<Report, Failure> {
 	}
 
 	let rules = client.slot(zone, slot).await?.as_ref().map(Rules::new);
-	let question = Question { zone, slot, slot_seconds: clock.slot_seconds, rules };
+	let question = Question {
+		zone,
+		slot,
+		start_seconds: clock.calendar.start_seconds(slot),
+		slot_seconds: clock.calendar.slot_seconds(slot),
+		rules,
+	};
 	let verification =
 		verify_with(context, &client, &question, &bill, &account, &args.meter).await?;
 	let passed = verification.passed();
@@ -147,7 +153,7 @@ async fn no_bill(
 				state_words(summary.state)
 			),
 		),
-		None if slot >= present_slot(clock)? => {
+		None if slot >= clock.slot => {
 			Failure::with_help(message, "nobody has placed an order for it yet")
 		}
 		None => Failure::with_help(message, "nobody traded in it, or its bills are no longer kept"),

@@ -11,7 +11,7 @@ use serde_json::{json, Value};
 use sp_core::bounded::BoundedVec;
 
 use super::{
-	args::{CouplingCommand, CouplingProposeArgs, CouplingSlotArgs},
+	args::{CouplingCommand, CouplingProposeArgs, CouplingSlotArgs, SlotChoice},
 	block_pair, existing_zone,
 	market::{chosen_slot, no_market},
 	progress,
@@ -27,6 +27,18 @@ pub async fn run(context: &Context, command: CouplingCommand) -> Result<Report, 
 		CouplingCommand::Problem(args) => problem(context, args).await,
 		CouplingCommand::Propose(args) => propose(context, args).await,
 	}
+}
+
+/// The slot that was typed, of the zones of a region: these have the same slots.
+async fn slot_of(
+	client: &ChainClient,
+	region: RegionId,
+	choice: SlotChoice,
+) -> Result<Slot, Failure> {
+	let versions = client.region(region).await?;
+	let zone = versions.iter().rev().find_map(|(_, version)| version.zones.first());
+	let zone = zone.ok_or_else(|| Failure::new(format!("there is no region {region}")))?;
+	chosen_slot(&client.clock(*zone).await?, choice)
 }
 
 async fn summary(
@@ -50,8 +62,7 @@ async fn terms_of(client: &ChainClient, zone: ZoneId, slot: Slot) -> Result<Mark
 /// Prints the problem as `energy-solver` reads it. Zones are named by their numbers.
 async fn problem(context: &Context, args: CouplingSlotArgs) -> Result<Report, Failure> {
 	let client = context.connect().await?;
-	let clock = client.clock().await?;
-	let slot = chosen_slot(&clock, args.slot)?;
+	let slot = slot_of(&client, args.region, args.slot).await?;
 	let coupled = summary(&client, args.region, slot).await?;
 	let mut zones = Vec::new();
 	for zone in &coupled.region.zones {
@@ -169,9 +180,8 @@ async fn propose(context: &Context, args: CouplingProposeArgs) -> Result<Report,
 	let answer = read_answer(&args.file)?;
 	let key = signer(context, &args.submit.signer)?;
 	let client = context.connect().await?;
-	let clock = client.clock().await?;
-	let slot = chosen_slot(&clock, args.of.slot)?;
 	let region = args.of.region;
+	let slot = slot_of(&client, region, args.of.slot).await?;
 	let coupled = summary(&client, region, slot).await?;
 	let call = calls::propose_coupling(region, slot, &proposal(&coupled, &answer)?);
 	progress(context, "sent; waiting for a block");

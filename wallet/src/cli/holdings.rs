@@ -9,7 +9,7 @@ use super::{
 	args::{SlotsArgs, ZonedReadArgs},
 	bill::agreed_json,
 	choose_zone,
-	market::{chosen_slot, present_slot},
+	market::chosen_slot,
 	orders::side_word,
 	text::{table, Align},
 	Context, Failure, Report,
@@ -28,7 +28,7 @@ fn slots_to_look_at(clock: &Clock, args: &SlotsArgs) -> Result<Vec<Slot>, Failur
 	if let Some(choice) = args.slot {
 		return Ok(vec![chosen_slot(clock, choice)?]);
 	}
-	let present = present_slot(clock)?.0;
+	let present = clock.slot.0;
 	let first = present.saturating_sub(args.back);
 	let last = present.saturating_add(args.ahead);
 	Ok((first..=last).map(Slot).collect())
@@ -42,7 +42,7 @@ async fn looked_at(
 	let account = context.account(&args.who)?;
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
-	let slots = slots_to_look_at(&client.clock().await?, args)?;
+	let slots = slots_to_look_at(&client.clock(zone).await?, args)?;
 	Ok((client, account, zone, slots))
 }
 

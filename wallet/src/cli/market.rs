@@ -18,23 +18,17 @@ use crate::{
 	units::{format_energy, format_money, format_part, format_price},
 };
 
-/// The slot at a clock's time.
-pub fn present_slot(clock: &Clock) -> Result<Slot, Failure> {
-	Slot::at(clock.now_seconds, clock.slot_seconds)
-		.ok_or_else(|| Failure::new("the chain's clock shows no slot"))
-}
-
 /// The slot that was typed.
 pub fn chosen_slot(clock: &Clock, choice: SlotChoice) -> Result<Slot, Failure> {
 	choice
-		.at(present_slot(clock)?)
+		.at(clock.slot)
 		.ok_or_else(|| Failure::new("there is no such slot: its number does not fit"))
 }
 
 /// The moment that was typed, in seconds since 1970.
-pub fn chosen_moment(clock: &Clock, choice: MomentChoice) -> Result<u64, Failure> {
+pub fn chosen_moment(now_seconds: u64, choice: MomentChoice) -> Result<u64, Failure> {
 	choice
-		.at(clock.now_seconds)
+		.at(now_seconds)
 		.ok_or_else(|| Failure::new("there is no such moment: its number does not fit"))
 }
 
@@ -42,22 +36,20 @@ pub fn chosen_moment(clock: &Clock, choice: MomentChoice) -> Result<u64, Failure
 pub fn slot_times(clock: &Clock, slot: Slot) -> String {
 	format!(
 		"{} to {}",
-		text::time(slot.start_seconds(clock.slot_seconds)),
-		text::time_of_day(slot.end_seconds(clock.slot_seconds))
+		text::time(clock.calendar.start_seconds(slot)),
+		text::time_of_day(clock.calendar.end_seconds(slot))
 	)
 }
 
 /// When the gate of a slot closes, seconds since 1970.
 pub fn gate_closes(clock: &Clock, terms: &MarketTerms, slot: Slot) -> u64 {
-	slot.start_seconds(clock.slot_seconds).saturating_sub(terms.gate_closure_seconds.into())
+	clock.calendar.start_seconds(slot).saturating_sub(terms.gate_closure_seconds.into())
 }
 
 /// The first slot whose gate is open.
-pub fn first_open_slot(clock: &Clock, terms: &MarketTerms) -> Result<Slot, Failure> {
+pub fn first_open_slot(clock: &Clock, terms: &MarketTerms) -> Slot {
 	let last_closed = clock.now_seconds.saturating_add(terms.gate_closure_seconds.into());
-	Slot::at(last_closed, clock.slot_seconds)
-		.map(Slot::next)
-		.ok_or_else(|| Failure::new("the chain's clock shows no slot"))
+	clock.calendar.at(last_closed).next()
 }
 
 fn gate_words(clock: &Clock, gate: u64) -> String {
@@ -71,8 +63,6 @@ fn gate_words(clock: &Clock, gate: u64) -> String {
 pub async fn clock(context: &Context, args: ClockArgs) -> Result<Report, Failure> {
 	let account = context.account_if_any(&args.who)?;
 	let client = context.connect().await?;
-	let clock = client.clock().await?;
-	let present = present_slot(&clock)?;
 
 	// Without a zone there are no gates, but still a clock.
 	let zone = match (args.zone.zone, &account) {
@@ -84,6 +74,9 @@ pub async fn clock(context: &Context, args: ClockArgs) -> Result<Report, Failure
 		Some(zone) => existing_zone(&client, zone).await?.terms,
 		None => None,
 	};
+	let clock = client.clock(zone.unwrap_or_default()).await?;
+	let present = clock.slot;
+	let slot_seconds = clock.calendar.slot_seconds(present);
 
 	let mut rows = Vec::new();
 	let mut slots = Vec::new();
@@ -99,8 +92,8 @@ pub async fn clock(context: &Context, args: ClockArgs) -> Result<Report, Failure
 		]);
 		slots.push(json!({
 			"slot": slot,
-			"begins": text::utc(slot.start_seconds(clock.slot_seconds)),
-			"ends": text::utc(slot.end_seconds(clock.slot_seconds)),
+			"begins": text::utc(clock.calendar.start_seconds(slot)),
+			"ends": text::utc(clock.calendar.end_seconds(slot)),
 			"gateCloses": gate.map(text::utc),
 			"gateClosesSeconds": gate,
 			"gateOpen": gate.map(|gate| gate > clock.now_seconds),
@@ -109,7 +102,7 @@ pub async fn clock(context: &Context, args: ClockArgs) -> Result<Report, Failure
 	}
 	let mut words = pairs(&[
 		("now", text::time(clock.now_seconds)),
-		("slot", format!("{present}, lasts {}", text::duration(clock.slot_seconds.into()))),
+		("slot", format!("{present}, lasts {}", text::duration(slot_seconds.into()))),
 		(
 			"zone",
 			match (zone, &terms) {
@@ -133,7 +126,8 @@ pub async fn clock(context: &Context, args: ClockArgs) -> Result<Report, Failure
 	let json = json!({
 		"now": text::utc(clock.now_seconds),
 		"nowSeconds": clock.now_seconds,
-		"slotSeconds": clock.slot_seconds,
+		"slotSeconds": slot_seconds,
+		"calendar": clock.calendar,
 		"slot": present,
 		"zone": zone,
 		"slots": slots,
@@ -305,10 +299,10 @@ pub async fn market(context: &Context, args: MarketArgs) -> Result<Report, Failu
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, account.as_ref()).await?;
 	let zone_summary = existing_zone(&client, zone).await?;
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let slot = match (args.slot, &zone_summary.terms) {
 		(Some(choice), _) => chosen_slot(&clock, choice)?,
-		(None, Some(terms)) => first_open_slot(&clock, terms)?,
+		(None, Some(terms)) => first_open_slot(&clock, terms),
 		(None, None) => return Err(no_market(zone)),
 	};
 	let summary = client.slot(zone, slot).await?;
@@ -393,8 +387,8 @@ fn market_report(
 	let json = json!({
 		"zone": zone,
 		"slot": slot,
-		"begins": text::utc(slot.start_seconds(clock.slot_seconds)),
-		"ends": text::utc(slot.end_seconds(clock.slot_seconds)),
+		"begins": text::utc(clock.calendar.start_seconds(slot)),
+		"ends": text::utc(clock.calendar.end_seconds(slot)),
 		"state": summary.map(|summary| summary.state),
 		"halted": zone_summary.halted,
 		"gateCloses": gate.map(text::utc),
@@ -454,10 +448,10 @@ pub async fn history(context: &Context, args: HistoryArgs) -> Result<Report, Fai
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, account.as_ref()).await?;
 	existing_zone(&client, zone).await?;
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let last = match args.until {
 		Some(choice) => chosen_slot(&clock, choice)?,
-		None => present_slot(&clock)?,
+		None => clock.slot,
 	};
 	let end = last.next();
 	let first = Slot(end.0.saturating_sub(args.count));
@@ -500,8 +494,8 @@ fn history_report(zone: ZoneId, clock: &Clock, slots: &[PastSlot]) -> Report {
 		"zone": zone,
 		"slots": slots.iter().map(|past| json!({
 			"slot": past.slot,
-			"begins": text::utc(past.slot.start_seconds(clock.slot_seconds)),
-			"ends": text::utc(past.slot.end_seconds(clock.slot_seconds)),
+			"begins": text::utc(clock.calendar.start_seconds(past.slot)),
+			"ends": text::utc(clock.calendar.end_seconds(past.slot)),
 			"state": past.state,
 			"result": past.result.map(result_json),
 			"positions": past.positions,
@@ -571,6 +565,7 @@ pub fn role_words(roles: energy_primitives::Roles) -> String {
 #[cfg(test)]
 pub(super) mod tests {
 	use super::*;
+	use energy_primitives::SlotCalendar;
 
 	pub(in super::super) fn terms() -> MarketTerms {
 		MarketTerms {
@@ -592,14 +587,15 @@ pub(super) mod tests {
 
 	/// Slot 10 lasts from 1000 to 1100.
 	pub(in super::super) fn clock(now_seconds: u64) -> Clock {
-		Clock { now_seconds, slot_seconds: 100 }
+		let calendar = SlotCalendar::uniform(100);
+		Clock { now_seconds, slot: calendar.at(now_seconds), calendar }
 	}
 
 	#[test]
 	fn first_open_slot_has_an_open_gate_and_the_one_before_has_none() {
 		for now in 900..1200 {
 			let clock = clock(now);
-			let open = first_open_slot(&clock, &terms()).expect("there is one");
+			let open = first_open_slot(&clock, &terms());
 			assert!(gate_closes(&clock, &terms(), open) > now);
 			assert!(gate_closes(&clock, &terms(), Slot(open.0 - 1)) <= now);
 		}

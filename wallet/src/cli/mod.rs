@@ -5,6 +5,7 @@ mod agents;
 mod args;
 mod batch;
 mod bill;
+mod community;
 mod coupling;
 mod holdings;
 mod keys;
@@ -86,6 +87,7 @@ fn run(cli: Cli) -> Result<Report, Failure> {
 			Command::Standing(command) => standing::run(&context, command).await,
 			Command::Offer(command) => offers::run(&context, command).await,
 			Command::Agent(command) => agents::run(&context, command).await,
+			Command::Community(command) => community::run(&context, command).await,
 			Command::Coupling(command) => coupling::run(&context, command).await,
 			Command::Orders(args) => holdings::orders(&context, args).await,
 			Command::Positions(args) => holdings::positions(&context, args).await,

@@ -6,7 +6,7 @@ use energy_primitives::{
 use serde_json::{json, Value};
 
 use super::{
-	args::{OfferAcceptArgs, OfferCommand, OfferListArgs, OfferMakeArgs, SubmitArgs},
+	args::{OfferAcceptArgs, OfferCommand, OfferListArgs, OfferMakeArgs, SubmitArgs, ZoneChoice},
 	block_pair, choose_zone, existing_zone,
 	market::{chosen_slot, no_market, slot_times},
 	orders::{check_energy, side_word},
@@ -87,7 +87,7 @@ async fn make(context: &Context, args: OfferMakeArgs) -> Result<Report, Failure>
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
 	let terms = existing_zone(&client, zone).await?.terms.ok_or_else(|| no_market(zone))?;
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let request = OfferRequest {
 		side: args.side.into(),
 		audience: audience(&args),
@@ -166,7 +166,7 @@ async fn list(context: &Context, args: OfferListArgs) -> Result<Report, Failure>
 	};
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, account.as_ref()).await?;
-	let mut offers = client.offers(zone, args.from).await?;
+	let mut offers = client.offers(zone).await?;
 	if args.mine {
 		offers.retain(|offer| Some(&offer.maker) == account.as_ref());
 	}
@@ -226,7 +226,9 @@ async fn accept(context: &Context, args: OfferAcceptArgs) -> Result<Report, Fail
 	let key = signer(context, &args.submit.signer)?;
 	let account = account_of(&key);
 	let client = context.connect().await?;
-	let clock = client.clock().await?;
+	// One may accept offers of one's own zone only.
+	let zone = choose_zone(&client, &ZoneChoice { zone: None }, Some(&account)).await?;
+	let clock = client.clock(zone).await?;
 	let slot = chosen_slot(&clock, args.slot)?;
 	progress(context, "sent; waiting for a block");
 	let call = calls::accept_offer(args.id, slot, args.energy.energy_wh(), args.kind.into());

@@ -7,8 +7,7 @@ use super::{
 	args::{CancelArgs, OrderArgs, ReplaceArgs},
 	block_pair, choose_zone, existing_zone,
 	market::{
-		chosen_moment, chosen_slot, first_open_slot, gate_closes, halt_words, no_market,
-		present_slot, slot_times,
+		chosen_moment, chosen_slot, first_open_slot, gate_closes, halt_words, no_market, slot_times,
 	},
 	progress,
 	secrets::signer,
@@ -39,7 +38,7 @@ async fn place(context: &Context, args: OrderArgs, side: Side) -> Result<Report,
 	let owner = args.owner.as_ref().filter(|owner| **owner != account);
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, Some(owner.unwrap_or(&account))).await?;
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let slot = chosen_slot(&clock, args.slot)?;
 	let request = OrderRequest {
 		slot,
@@ -50,7 +49,7 @@ async fn place(context: &Context, args: OrderArgs, side: Side) -> Result<Report,
 		expires_seconds: args
 			.conditions
 			.expires
-			.map(|choice| chosen_moment(&clock, choice))
+			.map(|choice| chosen_moment(clock.now_seconds, choice))
 			.transpose()?,
 	};
 	check_order(&clock, &terms_of(&client, zone, slot).await?, &request)?;
@@ -216,17 +215,14 @@ fn check_order(clock: &Clock, terms: &MarketTerms, order: &OrderRequest) -> Resu
 	let slot = order.slot;
 	let gate = gate_closes(clock, terms, slot);
 	if gate <= clock.now_seconds {
-		let open = first_open_slot(clock, terms)?;
+		let open = first_open_slot(clock, terms);
 		return Err(Failure::with_help(
 			format!(
 				"the gate of slot {slot} closed at {}; orders are taken until {} before the slot",
 				text::time(gate),
 				text::duration(terms.gate_closure_seconds.into())
 			),
-			format!(
-				"the next open slot is {open} (+{})",
-				open.0.saturating_sub(present_slot(clock)?.0)
-			),
+			format!("the next open slot is {open} (+{})", open.0.saturating_sub(clock.slot.0)),
 		));
 	}
 	check_price(terms, order.price)?;
@@ -303,7 +299,7 @@ pub async fn replace(context: &Context, args: ReplaceArgs) -> Result<Report, Fai
 	let account = account_of(&key);
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let slot = chosen_slot(&clock, args.slot)?;
 	let Some(old) = client.order(zone, slot, args.order).await? else {
 		return Err(Failure::with_help(
@@ -317,8 +313,12 @@ pub async fn replace(context: &Context, args: ReplaceArgs) -> Result<Report, Fai
 		side: old.side,
 		price: change.price.unwrap_or(old.price),
 		energy_wh: change.energy_wh.or(change.kwh).unwrap_or(old.energy_wh),
-		minimum_wh: change.minimum_wh.unwrap_or(0),
-		expires_seconds: change.expires.map(|choice| chosen_moment(&clock, choice)).transpose()?,
+		minimum_wh: change.minimum_wh.unwrap_or(old.minimum_wh),
+		expires_seconds: change
+			.expires
+			.map(|choice| chosen_moment(clock.now_seconds, choice))
+			.transpose()?
+			.or(old.expires_seconds),
 	};
 	check_order(&clock, &terms_of(&client, zone, request.slot).await?, &request)?;
 	if old.account != account {
@@ -349,7 +349,7 @@ pub async fn cancel(context: &Context, args: CancelArgs) -> Result<Report, Failu
 	let account = account_of(&key);
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
-	let slot = chosen_slot(&client.clock().await?, args.slot)?;
+	let slot = chosen_slot(&client.clock(zone).await?, args.slot)?;
 	progress(context, "sent; waiting for a block");
 	let call = calls::cancel(zone, slot, args.order);
 	let outcome = client.submit_until(&key, &call, args.submit.wait.into()).await?;
@@ -446,6 +446,9 @@ mod tests {
 			side: Side::Ask,
 			price: 250_000,
 			energy_wh: 1,
+			minimum_wh: 0,
+			expires_seconds: Some(7),
+			standing: None,
 			held: 2,
 		};
 		let rejected = OrderRejected {

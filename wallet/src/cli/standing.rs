@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 use super::{
 	args::{StandingCommand, StandingListArgs, StandingPlaceArgs, SubmitArgs, ZoneChoice},
 	block_pair, choose_zone, existing_zone,
-	market::{chosen_slot, no_market, present_slot, slot_times},
+	market::{chosen_slot, no_market, slot_times},
 	orders::{check_energy, check_price, side_word},
 	progress,
 	secrets::signer,
@@ -35,7 +35,7 @@ async fn place(context: &Context, args: StandingPlaceArgs) -> Result<Report, Fai
 	let client = context.connect().await?;
 	let zone = choose_zone(&client, &args.zone, Some(&account)).await?;
 	let terms = existing_zone(&client, zone).await?.terms.ok_or_else(|| no_market(zone))?;
-	let clock = client.clock().await?;
+	let clock = client.clock(zone).await?;
 	let request = OrderRequest {
 		slot: chosen_slot(&clock, args.first)?,
 		side: args.side.into(),
@@ -47,7 +47,7 @@ async fn place(context: &Context, args: StandingPlaceArgs) -> Result<Report, Fai
 	let last = chosen_slot(&clock, args.last)?;
 	check_price(&terms, request.price)?;
 	check_energy(&terms, request.energy_wh, request.minimum_wh)?;
-	let present = present_slot(&clock)?;
+	let present = clock.slot;
 	if last < request.slot || last <= present {
 		return Err(Failure::with_help(
 			format!(

@@ -369,6 +369,9 @@ impl DispatchFailure {
 		if let Some(name) = self.name.strip_prefix("EnergyMarket.") {
 			return market_help(name);
 		}
+		if let Some(name) = self.name.strip_prefix("Communities.") {
+			return community_help(name);
+		}
 		match self.name.as_str() {
 			"BadOrigin" => {
 				Some("sign with an account that may, or on a development chain add --sudo")
@@ -409,6 +412,7 @@ fn market_help(name: &str) -> Option<&'static str> {
 		"AlreadyExpired" => "give a later --expires; `clock` shows the chain's time",
 		"TooManySpecialOrders" => "leave out --minimum-wh and --expires, or take another slot",
 		"NotAnAgent" => "its owner makes an agent with `agent set`",
+		"OwnAgent" => "name another account: nobody needs to be its own agent",
 		"AgencyExpired" => "ask the owner to set a later --until with `agent set`",
 		"TooMuchEnergyForAgent" => {
 			"split it, or ask the owner for a larger --max-order-wh with `agent set`"
@@ -435,6 +439,19 @@ fn market_help(name: &str) -> Option<&'static str> {
 		"MakerInactive" => "take another offer",
 		"MakerCannotPay" => "accept less, or tell the maker",
 		"ConditionsInCoupledZone" => "leave out --minimum-wh and --expires",
+		"SlotLengthInvalid" => "give --seconds from 1 to 86400",
+		"SlotLengthTooSoon" => {
+			"give a later --from: orders are taken for 192 slots ahead, and offers reach 96 slots \
+			 further"
+		}
+		"SlotLengthChangePending" => {
+			"give the same --from as the change that is planned, to replace it, or a later one"
+		}
+		"ZoneInRegion" => "take the zone out of its region first, with `admin set-region`",
+		"SlotsDiffer" => {
+			"zones that are cleared together need slots of one length from the same moment on: \
+			 `admin set-slot-length`"
+		}
 		"RegionInvalid" | "CapacitiesInvalid" => "correct the region's zones, links and capacities",
 		"OtherRegion" => "take the zone out of its region first",
 		"RegionTooSoon" => "begin with a slot further ahead than orders are taken for",
@@ -455,6 +472,50 @@ fn market_help(name: &str) -> Option<&'static str> {
 		}
 		"TermsPartsInvalid" => {
 			"give bondPpm from 1 to 1000000, gridFeePpm and tolerancePpm from 0 to 1000000"
+		}
+		_ => return None,
+	})
+}
+
+/// What can be done about an error of communities.
+fn community_help(name: &str) -> Option<&'static str> {
+	Some(match name {
+		"ZoneUnknown" => "check --zone",
+		"CommunityUnknown" => "it may be over; `community list` lists those of a zone",
+		"CommunityDissolved" => "it takes no changes any more; your deposit comes back by itself",
+		"NotAllowed" => {
+			"sign as the zone's utility, print it for the council with --call-data, or on a \
+			 development chain add --sudo"
+		}
+		"NotTheManager" => "`community show` names its manager: sign as that account",
+		"ManagerUnfit" => "name an account that is admitted in the zone and not suspended",
+		"TooManyCommunities" => "dissolve one that nobody needs; `community list` lists them",
+		"SlotBegun" => "give a slot to come, such as --from +2",
+		"NoticeTooShort" => {
+			"members must have time to leave: give a --from at least 97 slots after the present one"
+		}
+		"ChangePending" => "try again when the slots before the earlier change are shared",
+		"TooManyInvitations" => "take one back with `community revoke`",
+		"InvitationUnknown" => {
+			"ask the manager for an invitation; `community show` lists who is invited"
+		}
+		"KeyDiffers" => {
+			"`community show` lists the keys that were offered: name yours if you agree"
+		}
+		"KeysExceedWhole" => {
+			"keys sum to at most 100 %: make others smaller first, with `community set-keys`"
+		}
+		"NotAProsumer" => "ask the utility of your zone to admit the account as a prosumer",
+		"OtherZone" => "join a community of your own zone; `community list` lists them",
+		"AlreadyMember" => {
+			"`community of` shows where; whoever leaves is free when its last slot there is shared"
+		}
+		"NotAMember" => "`community show` lists the members",
+		"CommunityFull" => "wait until a member has left, or ask for a community of your own",
+		"DepositTooSmall" => "hold at least 1: give a larger --deposit",
+		"NotEnoughMoney" => "look at `balance`, and hold less",
+		"DepositNeeded" => {
+			"take less: what may be charged for slots that have begun stays, and at least 1"
 		}
 		_ => return None,
 	})
@@ -536,11 +597,53 @@ mod tests {
 			"SlotUnknown",
 			"TooLateToAnnul",
 			"TermsPartsInvalid",
+			"OwnAgent",
+			"SlotLengthInvalid",
+			"SlotLengthTooSoon",
+			"SlotLengthChangePending",
+			"ZoneInRegion",
+			"SlotsDiffer",
 		] {
 			assert!(failure(&format!("EnergyMarket.{name}")).help().is_some(), "{name}");
 		}
 		assert_eq!(failure("EnergyMarket.Nonsense").help(), None);
 		assert_eq!(failure("GateClosed").help(), None);
+	}
+
+	#[test]
+	fn error_of_a_community_comes_with_help() {
+		let failure = |name: &str| DispatchFailure { name: name.into(), explanation: "..".into() };
+		for name in [
+			"ZoneUnknown",
+			"CommunityUnknown",
+			"CommunityDissolved",
+			"NotAllowed",
+			"NotTheManager",
+			"ManagerUnfit",
+			"TooManyCommunities",
+			"SlotBegun",
+			"NoticeTooShort",
+			"ChangePending",
+			"TooManyInvitations",
+			"InvitationUnknown",
+			"KeyDiffers",
+			"KeysExceedWhole",
+			"NotAProsumer",
+			"OtherZone",
+			"AlreadyMember",
+			"NotAMember",
+			"CommunityFull",
+			"DepositTooSmall",
+			"NotEnoughMoney",
+			"DepositNeeded",
+		] {
+			assert!(failure(&format!("Communities.{name}")).help().is_some(), "{name}");
+		}
+		assert_eq!(failure("Communities.Nonsense").help(), None);
+		assert_ne!(
+			failure("Communities.NotEnoughMoney").help(),
+			failure("EnergyMarket.NotEnoughMoney").help()
+		);
 	}
 
 	/// The texts above are the node's; they come from this conversion.

@@ -11,7 +11,7 @@
 //! # async fn example() -> Result<(), energy_wallet::client::ClientError> {
 //! let client = ChainClient::connect("ws://127.0.0.1:9944").await?;
 //! let clock: Clock = client.read("EnergyApi_clock", ()).await?;
-//! println!("a slot lasts {} seconds", clock.slot_seconds);
+//! println!("a slot lasts {} seconds", clock.calendar.slot_seconds(clock.slot));
 //!
 //! let alice = subxt_signer::sr25519::dev::alice();
 //! let remark = Call::new("System", "remark", (b"hello".to_vec(),));

@@ -7,7 +7,7 @@ use frame_support::weights::Weight;
 type W = ReckonedWeight<Test>;
 
 fn base() -> Weight {
-	W::work_base() + W::look_at_slot() + W::look_at_community()
+	W::work_base() + W::look_at_slot() + W::read_promises(0, 0) + W::look_at_community()
 }
 
 /// The most that reading so many members costs.

@@ -145,7 +145,7 @@ proptest! {
 				let id = CommunityId(community.into());
 				let (member, amount) = (account(who), Balance::from(value) * 10);
 				let manager = || signed(MANAGER);
-				let from = Slot(Communities::first_with_notice().0 + later);
+				let from = Slot(Communities::first_with_notice(ZONE).0 + later);
 				// Whether a call is refused does not matter here.
 				let _ = match call {
 					0 if NextCommunity::<Test>::get().0 < 3 => {
@@ -174,7 +174,7 @@ proptest! {
 					9 => Communities::withdraw(signed(who), id, amount),
 					10 if later == 0 => Communities::dissolve(root(), id),
 					11 => {
-						let now = Slot(Communities::first_open().0.saturating_sub(1));
+						let now = Slot(Communities::first_open(ZONE).0.saturating_sub(1));
 						let (import, export) = if value % 2 == 0 { (value, 0) } else { (0, value) };
 						reads(now, who, import.into(), export.into());
 						Ok(())

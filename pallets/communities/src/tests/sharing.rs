@@ -116,6 +116,37 @@ fn what_the_market_settled_is_not_shared() {
 }
 
 #[test]
+fn promises_are_found_on_every_page_of_the_bills_and_noted_of_members_only() {
+	run(|| {
+		neighbours();
+		reads(SLOT, 1, 0, 1_000);
+		reads(SLOT, 2, 500, 0);
+		// The bills of strangers fill the pages before and after.
+		for stranger in 40..=250 {
+			promises(SLOT, stranger, 1, 0);
+		}
+		promises(SLOT, 2, 450, 0);
+		finish(SLOT);
+		assert_eq!(energies(SLOT, 2), (0, 50));
+		let noted: Vec<_> = Promised::<Test>::iter_keys().collect();
+		assert_eq!(noted, [(ZONE, account(2))]);
+	});
+}
+
+#[test]
+fn promise_of_an_earlier_slot_does_not_count() {
+	run(|| {
+		neighbours();
+		promises(SLOT, 2, 450, 0);
+		finish(SLOT);
+		reads(SLOT.next(), 1, 0, 1_000);
+		reads(SLOT.next(), 2, 500, 0);
+		finish(SLOT.next());
+		assert_eq!(energies(SLOT.next(), 2), (0, 500));
+	});
+}
+
+#[test]
 fn imbalance_is_not_shared() {
 	run(|| {
 		neighbours();

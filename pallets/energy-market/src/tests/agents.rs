@@ -135,6 +135,6 @@ fn only_traders_have_agents_and_nobody_is_its_own() {
 	run(|| {
 		let set = |who, agent| EnergyMarket::set_agent(RuntimeOrigin::signed(who), agent, limits());
 		assert_noop!(set(regulator(), account(AGENT)), Error::<Test>::NotATrader);
-		assert_noop!(set(account(1), account(1)), Error::<Test>::OwnOffer);
+		assert_noop!(set(account(1), account(1)), Error::<Test>::OwnAgent);
 	});
 }

@@ -4,8 +4,8 @@ use crate::{
 	mock::*, weights::ReckonedWeight, Books, Event, OpenBooks, Pallet, WeightInfo, ENTRIES_PER_PAGE,
 };
 use energy_primitives::{
-	ClearedMarket, ClearingResult, HaltReason, MarketTerms, OrderIndex, Position, Side, SlotClock,
-	SlotState, SETTLEMENT_ASSET,
+	ClearedMarket, ClearingResult, HaltReason, MarketTerms, OrderIndex, Position, Side, SlotState,
+	SETTLEMENT_ASSET,
 };
 use frame_support::{assert_noop, assert_ok, storage::with_storage_layer, weights::Weight};
 
@@ -227,6 +227,5 @@ fn present_policy_is_used_for_slots_opened_under_an_older_one() {
 		assert_eq!(<EnergyMarket as ClearedMarket<crate::mock::AccountId>>::policy(ZONE), policy);
 		<EnergyMarket as ClearedMarket<_>>::halt(ZONE, HaltReason::PolicyFailed);
 		assert!(<EnergyMarket as ClearedMarket<crate::mock::AccountId>>::is_halted(ZONE));
-		assert_eq!(EnergyMarket::slot_seconds(), SLOT_SECONDS);
 	});
 }

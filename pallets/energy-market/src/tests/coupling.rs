@@ -286,7 +286,7 @@ fn coupled_zone_takes_no_conditions_and_is_not_called_off() {
 #[test]
 fn proposal_in_which_exporters_would_get_more_than_importers_pay_is_refused() {
 	run(|| {
-		// At such prices a whole minor unit is more than what is lost on the way.
+		// At such prices what is lost on the way is within the rounding of whole prices.
 		let cheap = energy_primitives::MarketTerms {
 			price_floor: 1,
 			tick_size: 1,
@@ -299,14 +299,51 @@ fn proposal_in_which_exporters_would_get_more_than_importers_pay_is_refused() {
 		}
 		let mut region = region();
 		region.links[0].fee_per_kwh = 0;
+		region.links[0].capacity_wh = 5_000;
 		Regions::<Test>::mutate(ID, |versions| versions[0].1 = region);
-		order(account(1), ZONE, Side::Ask, 1, 1_000);
-		order(elsewhere(), BARE_ZONE, Side::Bid, 1, 800);
+		order(account(1), ZONE, Side::Ask, 2, 10_000);
+		order(elsewhere(), BARE_ZONE, Side::Bid, 2, 8_000);
 		NowSeconds::set(GATE);
-		let mut proposal = best();
-		proposal.zones[0].price = 1;
-		proposal.zones[1].price = 1;
+		// 9 minor units for what arrives, 10 for what is sent.
+		let proposal = CouplingProposal {
+			zones: BoundedVec::truncate_from(vec![
+				ZoneProposal { price: 2, bought_wh: 0, sold_wh: 5_000 },
+				ZoneProposal { price: 2, bought_wh: 4_500, sold_wh: 0 },
+			]),
+			flows_wh: BoundedVec::truncate_from(vec![5_000]),
+		};
 		assert_noop!(propose(proposal), Error::<Test>::ProposalLosesMoney);
+	});
+}
+
+#[test]
+fn one_price_between_ticks_is_taken_where_a_link_costs_and_loses_nothing() {
+	run(|| {
+		couple();
+		let mut region = region();
+		region.links[0].fee_per_kwh = 0;
+		region.links[0].loss_ppm = 0;
+		Regions::<Test>::mutate(ID, |versions| versions[0].1 = region);
+		order(account(1), ZONE, Side::Ask, 100_000, 301);
+		order(elsewhere(), BARE_ZONE, Side::Bid, 300_000, 301);
+		NowSeconds::set(GATE);
+		// 31,755.5 minor units: the importer owes 31,756, the exporter is owed 31,755.
+		let proposal = CouplingProposal {
+			zones: BoundedVec::truncate_from(vec![
+				ZoneProposal { price: 105_500, bought_wh: 0, sold_wh: 301 },
+				ZoneProposal { price: 105_500, bought_wh: 301, sold_wh: 0 },
+			]),
+			flows_wh: BoundedVec::truncate_from(vec![301]),
+		};
+		assert_ok!(propose(proposal));
+		NowSeconds::set(GATE + 5);
+		idle(Weight::MAX);
+		// The seller receives 31,755, the buyer pays 31,756.
+		finish(ZONE, 31_755);
+		finish(BARE_ZONE, -31_756);
+		assert_eq!(crate::InTransit::<Test>::get(), 0);
+		System::assert_has_event(Event::RegionSettled { id: ID, slot: COUPLED, income: 1 }.into());
+		crate::Pallet::<Test>::do_try_state().unwrap();
 	});
 }
 

@@ -8,4 +8,5 @@ mod conditions;
 mod coupling;
 mod governance;
 mod orders;
+mod slot_length;
 mod standing;

@@ -36,6 +36,9 @@ mod place {
 					side: Side::Bid,
 					price: 120_000,
 					energy_wh: 1_501,
+					minimum_wh: 0,
+					expires_seconds: None,
+					standing: None,
 					held: 184_625,
 				}
 				.into(),

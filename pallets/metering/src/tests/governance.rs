@@ -79,33 +79,31 @@ mod set_group {
 mod set_parameters {
 	use super::*;
 
-	const LONGEST: u32 = RETENTION * SLOT_SECONDS;
+	const LONGEST: u32 = MAX_TOTAL_SECONDS as u32;
 
 	#[test]
 	fn set_parameters_spares_slots_that_have_ended_when_times_change() {
 		ExtBuilder::default().build_and_execute(|| {
 			assert_ok!(Metering::set_parameters(root(), 10, 20));
 			let parameters = Parameters { dispute_seconds: 10, deadline_seconds: 20 };
-			System::assert_last_event(
-				Event::ParametersSet { from: SLOT.next(), parameters }.into(),
-			);
-			assert_eq!(Metering::parameters(SLOT.next()), parameters);
-			assert_eq!(Metering::parameters(Slot(u32::MAX)), parameters);
+			System::assert_last_event(Event::ParametersSet { from: Now::get(), parameters }.into());
+			assert_eq!(Metering::parameters(end(SLOT.next())), parameters);
+			assert_eq!(Metering::parameters(end(Slot(u32::MAX))), parameters);
 			let former =
 				Parameters { dispute_seconds: DISPUTE as u32, deadline_seconds: DEADLINE as u32 };
-			assert_eq!(Metering::parameters(SLOT), former);
-			assert_eq!(Metering::parameters(Slot(0)), former);
+			assert_eq!(Metering::parameters(end(SLOT)), former);
+			assert_eq!(Metering::parameters(end(Slot(0))), former);
 		});
 	}
 
 	#[test]
-	fn set_parameters_replaces_the_entry_when_the_slot_is_the_same() {
+	fn set_parameters_replaces_the_entry_when_the_moment_is_the_same() {
 		ExtBuilder::default().build_and_execute(|| {
 			assert_ok!(Metering::set_parameters(root(), 10, 20));
 			assert_ok!(Metering::set_parameters(root(), 0, 1));
 			assert_eq!(ParameterHistory::<Test>::get().len(), 2);
 			assert_eq!(
-				Metering::parameters(SLOT.next()),
+				Metering::parameters(end(SLOT.next())),
 				Parameters { dispute_seconds: 0, deadline_seconds: 1 }
 			);
 		});
@@ -136,7 +134,7 @@ mod set_parameters {
 	}
 
 	#[test]
-	fn set_parameters_fails_when_times_are_longer_than_lines_are_kept() {
+	fn set_parameters_fails_when_times_are_longer_than_a_week() {
 		ExtBuilder::default().build_and_execute(|| {
 			assert_noop!(Metering::set_parameters(root(), LONGEST, 1), Error::<Test>::TimesTooLong);
 			assert_noop!(
@@ -148,7 +146,7 @@ mod set_parameters {
 	}
 
 	#[test]
-	fn set_parameters_forgets_times_of_pruned_slots_when_changes_go_on() {
+	fn set_parameters_forgets_times_of_slots_long_over_when_changes_go_on() {
 		ExtBuilder::default().build_and_execute(|| {
 			// The times of the beginning are the first entry.
 			for change in 1..MAX_PARAMETER_CHANGES {
@@ -157,11 +155,14 @@ mod set_parameters {
 			}
 			Now::set(end(SLOT) + u64::from(MAX_PARAMETER_CHANGES * SLOT_SECONDS));
 			assert_noop!(Metering::set_parameters(root(), 99, 1), Error::<Test>::TooManyChanges);
-			// The second entry is for the slots from SLOT + 2 on.
-			Now::set(end(Slot(SLOT.0 + 2 + RETENTION)));
+			// A week after the second entry was made, no slot needs the first.
+			let second = end(SLOT) + u64::from(SLOT_SECONDS);
+			Now::set(second + MAX_TOTAL_SECONDS - 1);
+			assert_noop!(Metering::set_parameters(root(), 99, 1), Error::<Test>::TooManyChanges);
+			Now::set(second + MAX_TOTAL_SECONDS);
 			assert_ok!(Metering::set_parameters(root(), 99, 1));
 			assert_eq!(ParameterHistory::<Test>::get().len() as u32, MAX_PARAMETER_CHANGES);
-			assert_eq!(Metering::parameters(SLOT).dispute_seconds, 1);
+			assert_eq!(Metering::parameters(end(SLOT)).dispute_seconds, 1);
 		});
 	}
 }

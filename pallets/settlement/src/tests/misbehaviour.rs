@@ -19,7 +19,7 @@ fn halts_with(behaviour: Behaviour, reason: HaltReason) {
 		settle();
 		assert_eq!(pallet_energy_market::Halted::<Test>::get(ZONE), Some(reason));
 		assert_eq!(free(1) + free(11), 2 * MONEY - held, "everything is still held");
-		assert_eq!((pot(Pot::Escrow), pot(Pot::Fees), pot(Pot::Imbalance)), (0, 0, POT));
+		assert_eq!((pot(Pot::Fees), pot(Pot::Imbalance)), (0, POT));
 		let calls = PolicyCalls::get().len();
 		settle();
 		assert_eq!(PolicyCalls::get().len(), calls, "a halted zone asks nobody");

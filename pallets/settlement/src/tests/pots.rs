@@ -42,9 +42,9 @@ fn fees_stay_when_another_asks_or_asks_for_too_much() {
 
 #[test]
 fn every_pot_of_every_zone_has_an_account_of_its_own() {
-	let accounts: std::collections::BTreeSet<_> = [Pot::Escrow, Pot::Fees, Pot::Imbalance]
+	let accounts: std::collections::BTreeSet<_> = [Pot::Fees, Pot::Imbalance]
 		.into_iter()
 		.flat_map(|pot| (0..5).map(move |zone| Pallet::<Test>::pot(ZoneId(zone), pot)))
 		.collect();
-	assert_eq!(accounts.len(), 15);
+	assert_eq!(accounts.len(), 10);
 }

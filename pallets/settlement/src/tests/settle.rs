@@ -20,6 +20,29 @@ fn trade() {
 }
 
 #[test]
+fn promises_are_told_when_the_slot_is_settled_and_no_sooner() {
+	use energy_primitives::{SettledPromise, SettledPromises};
+	run(|| {
+		trade();
+		for home in 1..=3 {
+			reads(home, 0, 0);
+		}
+		let promises = |page| -> Vec<SettledPromise<AccountId>> {
+			<Settlement as SettledPromises<_>>::promises(ZONE, SLOT, page)
+		};
+		assert_eq!(promises(0), []);
+		settle();
+		let promise = |home, bought_wh, sold_wh| SettledPromise {
+			account: account(home),
+			bought_wh,
+			sold_wh,
+		};
+		assert_eq!(promises(0), [promise(1, 0, 1_000), promise(2, 600, 0), promise(3, 400, 0)]);
+		assert_eq!(promises(1), []);
+	});
+}
+
+#[test]
 fn everyone_pays_for_what_it_promised_when_all_is_delivered() {
 	run(|| {
 		trade();
@@ -33,7 +56,6 @@ fn everyone_pays_for_what_it_promised_when_all_is_delivered() {
 		assert_eq!(free(3), MONEY - 60_000 - 1_201);
 		assert_eq!(pot(Pot::Fees), 3_002);
 		assert_eq!(pot(Pot::Imbalance), POT);
-		assert_eq!(pot(Pot::Escrow), 0);
 		assert_eq!(state(SLOT), SlotState::Settled);
 		let bill = Bill {
 			bought_wh: 600,

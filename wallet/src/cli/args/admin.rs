@@ -124,6 +124,21 @@ pub enum AdminCommand {
 		#[arg(long, value_name = "FILE")]
 		file: PathBuf,
 	},
+	/// Give the slots of a zone another length from a slot on
+	///
+	/// The slot must be one that nobody can trade in yet; slots before it keep their length. Not for
+	/// a zone that is cleared together with others.
+	SetSlotLength {
+		/// Where
+		#[arg(long, value_name = "ZONE")]
+		zone: ZoneId,
+		/// The length of a slot, in seconds, up to a day
+		#[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+		seconds: u32,
+		/// The first slot of that length, by its number
+		#[arg(long, value_name = "S")]
+		from: Slot,
+	},
 	/// Upload a contract and make one instance of it
 	DeployContract {
 		/// The PolkaVM program

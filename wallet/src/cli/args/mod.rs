@@ -1,6 +1,7 @@
 //! What can be typed after `energy-wallet`.
 
 mod admin;
+mod community;
 mod keys;
 mod trade;
 mod values;
@@ -13,13 +14,19 @@ use energy_primitives::{AccountId, MeterIndex, ZoneId};
 use crate::{address, client, units};
 
 pub use admin::{AdminArgs, AdminCommand, IdentityArgs, RoleName};
+pub use community::{
+	CommunityAccountArgs, CommunityAmountArgs, CommunityCommand, CommunityCreateArgs,
+	CommunityDissolveArgs, CommunityGridFeeArgs, CommunityInviteArgs, CommunityJoinArgs,
+	CommunityKeysArgs, CommunityLimitArgs, CommunityManagerArgs, CommunityMemberArgs,
+	CommunityPriceArgs, CommunitySharesArgs, GovernArgs, WhichCommunity,
+};
 pub use keys::{ImportSource, KeyCommand};
 pub use trade::{
 	AgentCommand, AgentSetArgs, AgentShowArgs, BatchArgs, CancelArgs, CouplingCommand,
 	CouplingProposeArgs, CouplingSlotArgs, OfferAcceptArgs, OfferCommand, OfferListArgs,
 	OfferMakeArgs, OrderArgs, ReplaceArgs, StandingCommand, StandingListArgs, StandingPlaceArgs,
 };
-pub use values::{Bytes, MomentChoice, SlotChoice};
+pub use values::{Bytes, MemberKey, MomentChoice, SlotChoice};
 
 use values::parse_dev_key;
 
@@ -135,8 +142,8 @@ pub enum Command {
 	Batch(BatchArgs),
 	/// Take an order out and place another in its stead, or change nothing
 	///
-	/// What is not named stays as it is, but for --minimum-wh and --expires: an order has them only if
-	/// they are given again.
+	/// What is not named stays as it is, --minimum-wh and --expires too; --minimum-wh 0 takes the
+	/// minimum away.
 	Replace(ReplaceArgs),
 	/// Take an order back before the gate closes
 	Cancel(CancelArgs),
@@ -149,6 +156,9 @@ pub enum Command {
 	/// Let another account place orders with your money, within limits
 	#[command(subcommand)]
 	Agent(AgentCommand),
+	/// Share energy with neighbours, after the market
+	#[command(subcommand)]
+	Community(CommunityCommand),
 	/// Slots that are cleared for several zones together
 	#[command(subcommand)]
 	Coupling(CouplingCommand),

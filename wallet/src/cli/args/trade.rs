@@ -193,10 +193,10 @@ pub struct ChangeArgs {
 	/// Another amount of energy, in kWh, such as 1.5
 	#[arg(long, value_name = "KWH", value_parser = units::parse_kwh)]
 	pub kwh: Option<u64>,
-	/// The least that you accept, in whole Wh [default: anything]
+	/// The least that you accept, in whole Wh; 0: anything [default: as before]
 	#[arg(long, value_name = "WH")]
 	pub minimum_wh: Option<u64>,
-	/// When it is no longer to be filled, as for `bid` [default: never]
+	/// When it is no longer to be filled, as for `bid` [default: as before]
 	#[arg(long, value_name = "T|+SPAN")]
 	pub expires: Option<MomentChoice>,
 }
@@ -436,9 +436,6 @@ pub struct OfferListArgs {
 	/// Offers of the account only
 	#[arg(long)]
 	pub mine: bool,
-	/// The number to begin with
-	#[arg(long, value_name = "ID", default_value = "0")]
-	pub from: OfferId,
 	/// Whose zone, and with --mine whose offers
 	#[command(flatten)]
 	pub who: WhoArgs,

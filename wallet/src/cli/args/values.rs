@@ -2,11 +2,12 @@
 
 use std::str::FromStr;
 
-use energy_primitives::Slot;
+use energy_market_core::MILLION;
+use energy_primitives::{AccountId, Slot};
 use sp_core::{H160, H256};
 use wia_ene_014::canonical::DeviceKey;
 
-use crate::keystore::MnemonicLength;
+use crate::{address, keystore::MnemonicLength};
 
 /// A slot as it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,30 @@ pub(super) fn parse_h256(text: &str) -> Result<H256, String> {
 
 pub(super) fn parse_h160(text: &str) -> Result<H160, String> {
 	parse_array(text).map(H160)
+}
+
+/// A member of a community with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberKey {
+	/// Who.
+	pub account: AccountId,
+	/// Its part of the surplus, parts per million.
+	pub key_ppm: u32,
+}
+
+pub(super) fn parse_member_key(text: &str) -> Result<MemberKey, String> {
+	let (account, key) = text.split_once('=').ok_or(
+		"give the address, an equals sign and parts per million, such as 5GrwvaEF..=250000",
+	)?;
+	let account = address::parse(account).map_err(|error| error.to_string())?;
+	let key_ppm = Some(key)
+		.filter(|key| key.bytes().all(|byte| byte.is_ascii_digit()))
+		.and_then(|key| key.parse::<u32>().ok())
+		.filter(|key_ppm| *key_ppm <= MILLION)
+		.ok_or_else(|| {
+			format!("`{key}` is not a key: give whole parts per million, 0 to 1000000")
+		})?;
+	Ok(MemberKey { account, key_ppm })
 }
 
 pub(super) fn parse_words(text: &str) -> Result<MnemonicLength, String> {
