@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, Semaphore};
 use crate::{
 	clock::Clock,
 	metrics::Metrics,
-	reading::{check_reading, CheckedReading, Refusal, TimeLimits},
+	reading::{check_reading, check_signed, CheckedReading, Refusal, TimeLimits},
 	registry::RegistryCell,
 	store::StoreError,
 };
@@ -139,7 +139,13 @@ impl Ingest {
 		let (now_seconds, limits) = (self.clock.now_seconds(), self.limits);
 		let checked = tokio::task::spawn_blocking(move || {
 			let _permit = permit;
-			let messages = body::split(format, body.as_ref(), limits.max_messages)?;
+			let body = body.as_ref();
+			// Most bodies are an array of plain messages, which is read in one pass.
+			if let Some(messages) = body::plain_messages(format, body, limits.max_messages) {
+				let check = |signed| check_signed(signed, &registry, now_seconds, limits.time);
+				return Ok(messages.into_iter().map(check).collect::<Vec<_>>());
+			}
+			let messages = body::split(format, body, limits.max_messages)?;
 			let check = |json: &[u8]| check_reading(json, &registry, now_seconds, limits.time);
 			Ok::<_, body::BodyError>(messages.into_iter().map(check).collect::<Vec<_>>())
 		})

@@ -24,7 +24,6 @@ use wia_ene_014::{
 	canonical::{CanonicalInterval, Quality, SignedMessage},
 	check::{check, Limits},
 	error::{Rejection, RejectionCode},
-	message::Message,
 };
 
 use crate::registry::Registry;
@@ -116,8 +115,19 @@ pub fn check_reading(
 	now_seconds: u64,
 	limits: TimeLimits,
 ) -> Result<CheckedReading, Refusal> {
-	let message = Message::parse(json)?;
-	let signed = SignedMessage::try_from(&message)?;
+	check_signed(SignedMessage::parse(json)?, registry, now_seconds, limits)
+}
+
+/// Applies the rules to a message that was read.
+///
+/// # Errors
+/// The first broken rule.
+pub fn check_signed(
+	signed: SignedMessage,
+	registry: &Registry,
+	now_seconds: u64,
+	limits: TimeLimits,
+) -> Result<CheckedReading, Refusal> {
 	let meter = registry.meter(&MeterId(signed.message.meter_id));
 	check(
 		&signed,
@@ -139,7 +149,7 @@ pub fn check_reading(
 		return Err(Refusal::new("meterId", UNKNOWN_METER, "the slots of its zone are not known"));
 	};
 	let parts = slot_parts(&signed, calendar, now_seconds, limits)?;
-	signed.verify(&meter.key).map_err(Rejection::from)?;
+	signed.verify_prepared(&meter.key).map_err(Rejection::from)?;
 	Ok(CheckedReading { zone: meter.zone, meter: meter.index, signed, parts })
 }
 

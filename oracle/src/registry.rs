@@ -9,17 +9,17 @@ use std::{
 };
 
 use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, SlotCalendar, ZoneId};
-use wia_ene_014::canonical::DeviceKey;
+use wia_ene_014::prepared::PreparedKey;
 
 /// What a message is checked against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RegisteredMeter {
 	/// Where it is connected.
 	pub zone: ZoneId,
 	/// Its place among the meters of the zone.
 	pub index: MeterIndex,
-	/// The public key of the device.
-	pub key: DeviceKey,
+	/// The public key of the device, ready to verify with.
+	pub key: PreparedKey,
 	/// The largest power of the connection, W.
 	pub rated_power_w: u32,
 }
@@ -43,7 +43,7 @@ impl Registry {
 		let registered = RegisteredMeter {
 			zone: meter.zone,
 			index: meter.index,
-			key: meter.key,
+			key: PreparedKey::from(&meter.key),
 			rated_power_w: meter.rated_power_w,
 		};
 		match self.meters.insert(id, registered) {

@@ -365,13 +365,7 @@ impl DeviceKey {
 				.verify_strict(bytes, &ed25519_dalek::Signature::from_bytes(signature))
 				.map_err(|_error| SignatureError::InvalidSignature),
 			(Self::P256(key), DeviceSignature::P256(signature)) => {
-				let key = p256_key(key)?;
-				let signature = p256::ecdsa::Signature::from_slice(signature)
-					.map_err(|_error| SignatureError::InvalidSignature)?;
-				if signature.normalize_s().is_some() {
-					return Err(SignatureError::HighS);
-				}
-				key.verify(bytes, &signature).map_err(|_error| SignatureError::InvalidSignature)
+				verify_p256(&p256_key(key)?, bytes, signature)
 			}
 			(Self::Ed25519(_), DeviceSignature::P256(_))
 			| (Self::P256(_), DeviceSignature::Ed25519(_)) => Err(SignatureError::AlgorithmMismatch),
@@ -379,11 +373,11 @@ impl DeviceKey {
 	}
 }
 
-fn ed25519_key(bytes: &[u8; 32]) -> Result<ed25519_dalek::VerifyingKey, SignatureError> {
+pub(crate) fn ed25519_key(bytes: &[u8; 32]) -> Result<ed25519_dalek::VerifyingKey, SignatureError> {
 	ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_error| SignatureError::InvalidKey)
 }
 
-fn p256_key(bytes: &[u8; 33]) -> Result<p256::ecdsa::VerifyingKey, SignatureError> {
+pub(crate) fn p256_key(bytes: &[u8; 33]) -> Result<p256::ecdsa::VerifyingKey, SignatureError> {
 	// The library also knows "compact" points (first byte 5), a second encoding of the same key.
 	if !matches!(bytes[0], 2 | 3) {
 		return Err(SignatureError::InvalidKey);
@@ -391,8 +385,22 @@ fn p256_key(bytes: &[u8; 33]) -> Result<p256::ecdsa::VerifyingKey, SignatureErro
 	p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map_err(|_error| SignatureError::InvalidKey)
 }
 
+/// Verifies by ECDSA over SHA-256, and accepts only the lower `s`.
+pub(crate) fn verify_p256(
+	key: &p256::ecdsa::VerifyingKey,
+	bytes: &[u8],
+	signature: &[u8; 64],
+) -> Result<(), SignatureError> {
+	let signature = p256::ecdsa::Signature::from_slice(signature)
+		.map_err(|_error| SignatureError::InvalidSignature)?;
+	if signature.normalize_s().is_some() {
+		return Err(SignatureError::HighS);
+	}
+	key.verify(bytes, &signature).map_err(|_error| SignatureError::InvalidSignature)
+}
+
 /// Whether the y coordinate, without the sign bit, is below 2^255 - 19.
-fn is_canonical_field_element(bytes: &[u8; 32]) -> bool {
+pub(crate) fn is_canonical_field_element(bytes: &[u8; 32]) -> bool {
 	let [lowest, middle @ .., highest] = bytes;
 	*lowest < 0xed || highest & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }

@@ -18,7 +18,7 @@
 //!     .to_json();
 //!
 //! // In the oracle: parse, check against the clock, verify with the registered key.
-//! let signed = SignedMessage::try_from(&Message::parse(json.as_bytes())?)?;
+//! let signed = SignedMessage::parse(json.as_bytes())?;
 //! check(&signed, &Limits::at(now.unix_seconds()))?;
 //! let key = DeviceKey::Ed25519(secret.verifying_key().to_bytes());
 //! signed.verify(&key)?;
@@ -91,6 +91,13 @@
 //! [`RejectionCode`] whose word never changes, for metrics. On the chain there are
 //! [`CanonicalError`] and [`SignatureError`], each of which converts into a [`Rejection`].
 //!
+//! # Speed
+//!
+//! Who reads many messages for the market takes [`SignedMessage::parse`], or for a whole array
+//! [`SignedMessage::parse_plain_array`], keeps a [`PreparedKey`] for each meter, and verifies with
+//! [`verify_all`]. Results are the same as on the general way, errors included. The example
+//! `throughput` measures both ways.
+//!
 //! # What a meter signs, byte by byte
 //!
 //! For those who write firmware. Integers are little-endian and of fixed width, except the one
@@ -136,6 +143,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "std")]
+pub mod batch;
 pub mod canonical;
 #[cfg(feature = "std")]
 pub mod check;
@@ -144,6 +153,9 @@ mod document;
 pub mod error;
 #[cfg(feature = "std")]
 pub mod message;
+#[cfg(feature = "std")]
+mod plain;
+pub mod prepared;
 #[cfg(feature = "std")]
 pub mod quantity;
 #[cfg(feature = "std")]
@@ -155,9 +167,11 @@ pub use canonical::{
 	MAX_LEAF_BYTES, MAX_SIGNING_BYTES, METER_ID_DOMAIN, SIGNING_DOMAIN,
 };
 pub use error::{CanonicalError, SignatureError};
+pub use prepared::PreparedKey;
 
 #[cfg(feature = "std")]
 pub use self::{
+	batch::verify_all,
 	check::{check, Limits, END_TOLERANCE_SECONDS},
 	error::{Rejection, RejectionCode},
 	message::{

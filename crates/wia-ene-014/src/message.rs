@@ -657,20 +657,26 @@ fn read_quality(
 	standard_words: bool,
 ) -> Result<Quality, Rejection> {
 	let word = text(raw, path)?;
+	quality_of_word(word.as_bytes(), standard_words).ok_or_else(|| {
+		path.reject(
+			RejectionCode::UnknownQuality,
+			if standard_words {
+				"not valid, estimated, suspect, missing, high, medium or low"
+			} else {
+				"not valid, estimated, suspect or missing"
+			},
+		)
+	})
+}
+
+/// The quality that one of our words states, or one of the standard's if those count.
+pub(crate) fn quality_of_word(word: &[u8], standard_words: bool) -> Option<Quality> {
 	QUALITY_WORDS
 		.iter()
-		.find(|(ours, standard, _quality)| word == *ours || (standard_words && word == *standard))
-		.map(|(_ours, _standard, quality)| *quality)
-		.ok_or_else(|| {
-			path.reject(
-				RejectionCode::UnknownQuality,
-				if standard_words {
-					"not valid, estimated, suspect, missing, high, medium or low"
-				} else {
-					"not valid, estimated, suspect or missing"
-				},
-			)
+		.find(|(ours, standard, _quality)| {
+			word == ours.as_bytes() || (standard_words && word == standard.as_bytes())
 		})
+		.map(|(_ours, _standard, quality)| *quality)
 }
 
 fn read_signature(raw: &RawValue) -> Result<DeviceSignature, Rejection> {

@@ -230,7 +230,7 @@ impl EnergyUnit {
 	}
 
 	/// The unit is `10^power` watt-hours.
-	const fn power_of_ten(self) -> u32 {
+	pub(crate) const fn power_of_ten(self) -> u32 {
 		match self {
 			Self::WattHour => 0,
 			Self::KilowattHour => 3,

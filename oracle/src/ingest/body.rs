@@ -1,6 +1,7 @@
 //! Takes a request's body apart into messages.
 
 use serde_json::value::RawValue;
+use wia_ene_014::canonical::SignedMessage;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,16 @@ pub enum BodyError {
 		/// How many are allowed.
 		limit: usize,
 	},
+}
+
+/// The messages of a body that is an array of at most `limit` plain ones; `None` for every other body,
+/// which [`split`] takes apart.
+pub fn plain_messages(format: Format, body: &[u8], limit: usize) -> Option<Vec<SignedMessage>> {
+	match format {
+		Format::Json => SignedMessage::parse_plain_array(body, limit),
+		Format::JsonLines => None,
+	}
+	.filter(|messages| !messages.is_empty())
 }
 
 /// The messages of a body, each as the bytes it was written with.

@@ -2,9 +2,12 @@
 #![cfg(feature = "std")]
 #![allow(clippy::unwrap_used)]
 
+mod batch;
 mod canonical;
 mod check;
 mod message;
+mod plain;
+mod prepared;
 mod properties;
 mod quantity;
 mod rejections;

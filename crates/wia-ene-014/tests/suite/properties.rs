@@ -3,13 +3,16 @@
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use wia_ene_014::{
 	signing_bytes, CanonicalMessage, Decimal, DeviceKey, DeviceSignature, EnergyData,
-	EnergyQuantity, EnergyTotal, EnergyUnit, Message, MeterId, Phase, Quality, Reading,
-	SignedMessage, Timestamp, MAX_INTERVALS,
+	EnergyQuantity, EnergyTotal, EnergyUnit, Message, MeterId, Phase, PreparedKey, Quality,
+	Reading, SignedMessage, Timestamp, MAX_INTERVALS,
 };
 
 use crate::{
 	round_trip::assert_round_trip,
-	support::{at, ed25519_key, ed25519_secret, p256_key, p256_secret, FULL, STANDARD_EXAMPLE},
+	support::{
+		at, ed25519_key, ed25519_secret, p256_key, p256_secret, verify, FULL, PLAIN,
+		STANDARD_EXAMPLE,
+	},
 };
 
 fn quality() -> impl Strategy<Value = Quality> {
@@ -33,7 +36,7 @@ fn written(watt_hours: i128) -> impl Strategy<Value = EnergyQuantity> {
 	})
 }
 
-fn unsigned() -> impl Strategy<Value = EnergyQuantity> {
+pub fn unsigned() -> impl Strategy<Value = EnergyQuantity> {
 	prop_oneof![0..100_000u64, any::<u64>()]
 		.prop_flat_map(|watt_hours| written(i128::from(watt_hours)))
 }
@@ -82,7 +85,7 @@ fn energy_data(quality: Quality) -> impl Strategy<Value = EnergyData> {
 	)
 }
 
-fn signature() -> impl Strategy<Value = DeviceSignature> {
+pub fn signature() -> impl Strategy<Value = DeviceSignature> {
 	(any::<[u8; 32]>(), any::<[u8; 32]>(), any::<bool>()).prop_map(|(first, second, edwards)| {
 		let mut bytes = [0; 64];
 		bytes[..32].copy_from_slice(&first);
@@ -98,12 +101,12 @@ fn signature() -> impl Strategy<Value = DeviceSignature> {
 /// Any message that a document can say, whether or not the market would take it.
 pub fn any_message() -> impl Strategy<Value = Message> {
 	let phase = prop_oneof![Just(Phase::One), Just(Phase::Two), Just(Phase::Three)];
-	let data = quality().prop_flat_map(energy_data);
+	let data = quality().prop_flat_map(energy_data).boxed();
 	(
 		phase,
 		0..=Timestamp::MAX_UNIX_SECONDS,
 		option::of(meter_id()),
-		readings(),
+		readings().boxed(),
 		option::of(data),
 		option::of(quality()),
 		option::of(signature()),
@@ -119,10 +122,12 @@ pub fn any_message() -> impl Strategy<Value = Message> {
 				signature,
 			}
 		})
+		// On the heap: the strategies inside are large, and the stack of a test is small.
+		.boxed()
 }
 
 /// A message that can be signed.
-fn market_message() -> impl Strategy<Value = Message> {
+pub fn market_message() -> impl Strategy<Value = Message> {
 	(any_message(), meter_id(), quality()).prop_filter_map(
 		"has no reading",
 		|(mut message, meter_id, quality)| {
@@ -137,7 +142,7 @@ fn market_message() -> impl Strategy<Value = Message> {
 	)
 }
 
-fn decimal_text() -> impl Strategy<Value = String> {
+pub fn decimal_text() -> impl Strategy<Value = String> {
 	"-?(0|[1-9][0-9]{0,15})(\\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?"
 }
 
@@ -168,6 +173,7 @@ proptest! {
 		let received = Message::parse(message.to_json().as_bytes()).unwrap();
 		let signed = SignedMessage::try_from(&received).unwrap();
 		prop_assert_eq!(signed.verify(&key), Ok(()));
+		prop_assert_eq!(signed.verify_prepared(&PreparedKey::from(&key)), Ok(()));
 		let shown = SignedMessage::from_leaf_bytes(&signed.leaf_bytes()).unwrap();
 		prop_assert_eq!(shown.verify(&key), Ok(()));
 	}
@@ -263,15 +269,17 @@ proptest! {
 		"\"[ -~]{0,20}\"",
 	]) {
 		// Replaces what stands between some colon and the next comma or brace.
-		let colons: Vec<usize> = FULL.match_indices("\": ").map(|(at, _text)| at + 3).collect();
-		let start = colons[place.index(colons.len())];
-		let end = start + FULL[start..].find([',', '}', '\n']).unwrap();
-		assert_round_trip(format!("{}{value}{}", &FULL[..start], &FULL[end..]).as_bytes());
+		for seed in [FULL, PLAIN] {
+			let colons: Vec<usize> = seed.match_indices("\": ").map(|(at, _text)| at + 3).collect();
+			let start = colons[place.index(colons.len())];
+			let end = start + seed[start..].find([',', '}', '\n']).unwrap();
+			assert_round_trip(format!("{}{value}{}", &seed[..start], &seed[end..]).as_bytes());
+		}
 	}
 
 	#[test]
 	fn mutated_documents_are_safe(edits in vec((any::<Index>(), any::<u8>(), 0u8..4), 1..8)) {
-		for seed in [FULL, STANDARD_EXAMPLE] {
+		for seed in [FULL, PLAIN, STANDARD_EXAMPLE] {
 			let mut document = seed.as_bytes().to_vec();
 			for (place, byte, kind) in &edits {
 				if document.is_empty() {
@@ -318,8 +326,8 @@ proptest! {
 		compressed[1..].copy_from_slice(&edwards);
 		for key in [DeviceKey::Ed25519(edwards), DeviceKey::P256(compressed)] {
 			let _ = key.check();
-			prop_assert!(key.verify(b"message", &signature).is_err());
-			prop_assert!(key.verify(b"message", &signature.normalized()).is_err());
+			prop_assert!(verify(&key, b"message", &signature).is_err());
+			prop_assert!(verify(&key, b"message", &signature.normalized()).is_err());
 		}
 	}
 }

@@ -1,8 +1,9 @@
 //! Sample messages and keys.
 
 use wia_ene_014::{
-	ed25519_dalek, p256, CanonicalInterval, CanonicalMessage, DeviceKey, EnergyData,
-	EnergyQuantity, EnergyTotal, Message, Quality, Reading, Timestamp,
+	ed25519_dalek, p256, CanonicalInterval, CanonicalMessage, DeviceKey, DeviceSignature,
+	EnergyData, EnergyQuantity, EnergyTotal, Message, PreparedKey, Quality, Reading,
+	SignatureError, Timestamp,
 };
 
 /// 2025-12-25T10:30:00Z, the moment in the standard's example.
@@ -13,6 +14,9 @@ pub const STANDARD_EXAMPLE: &str = include_str!("../../fuzz/corpus/parse_message
 
 /// A document with every field; its signature is 64 zero bytes.
 pub const FULL: &str = include_str!("../../fuzz/corpus/parse_message/full.json");
+
+/// A document with every field, written as the reader of plain messages knows it.
+pub const PLAIN: &str = include_str!("../../fuzz/corpus/parse_message/plain.json");
 
 pub fn at(seconds: u64) -> Timestamp {
 	Timestamp::from_unix_seconds(seconds).unwrap()
@@ -33,6 +37,17 @@ pub fn p256_secret() -> p256::ecdsa::SigningKey {
 pub fn p256_key() -> DeviceKey {
 	let point = p256_secret().verifying_key().to_encoded_point(true);
 	DeviceKey::P256(point.as_bytes().try_into().unwrap())
+}
+
+/// Verifies with the key as it is and with the prepared one, which has to agree.
+pub fn verify(
+	key: &DeviceKey,
+	bytes: &[u8],
+	signature: &DeviceSignature,
+) -> Result<(), SignatureError> {
+	let result = key.verify(bytes, signature);
+	assert_eq!(PreparedKey::from(key).verify(bytes, signature), result);
+	result
 }
 
 /// Two quarter hours, two totals, no signature: the message behind the pinned bytes.

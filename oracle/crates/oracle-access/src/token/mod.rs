@@ -1,0 +1,36 @@
+//! Bearer tokens: JSON Web Tokens (RFC 7519, RFC 9068) that an issuer signed.
+//!
+//! [`TokenVerifier::verify`] checks, in this order:
+//!
+//! 1. the length, before anything is parsed;
+//! 2. the header: EdDSA or ES256, a key id, nothing critical, nothing that brings its own key;
+//! 3. no claim is there twice;
+//! 4. the issuer is one of the trusted and published the key, which is for that algorithm;
+//! 5. the signature;
+//! 6. the claims: `iss`, `aud`, `exp`, `nbf`, `iat`, `sub`, `jti`, the lifetime;
+//! 7. the revocations.
+//!
+//! Keys are fetched in tasks of the Tokio runtime that [`TokenVerifier::verify`] is called in.
+
+mod claims;
+mod error;
+mod header;
+mod jwks;
+mod key_cache;
+mod revocation;
+mod verifier;
+
+pub use error::TokenError;
+pub use jwks::{Jwk, JwkSet, KeySet, KeySetError, SigningAlgorithm, VerificationKey};
+pub use key_cache::{Fetch, KeyCache, KeyCacheLimits, KeyCacheStatus, KeySource, KeySourceError};
+pub use revocation::{Revocation, RevocationError, Revocations};
+pub use verifier::{bearer_token, TokenVerifier, TrustedIssuer, VerifierError, VerifierSettings};
+
+/// Makes sure that `jsonwebtoken` uses AWS-LC, whatever other crates switch on in it.
+pub(crate) fn install_cryptography() {
+	static ONCE: std::sync::Once = std::sync::Once::new();
+	ONCE.call_once(|| {
+		// An error means that the process has chosen a provider already; that choice stays.
+		let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+	});
+}
