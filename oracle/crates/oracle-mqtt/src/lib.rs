@@ -7,8 +7,8 @@
 //!
 //! # struct Store;
 //! # impl ReadingSink for Store {
-//! #     async fn submit(&self, _: Vec<bytes::Bytes>) -> Result<Vec<Verdict>, Unavailable> {
-//! #         unimplemented!()
+//! #     async fn submit(&self, messages: Vec<bytes::Bytes>) -> Result<Vec<Verdict>, Unavailable> {
+//! #         Ok(vec![Verdict::Accepted; messages.len()])
 //! #     }
 //! # }
 //! # async fn example(store: Arc<Store>, shutdown: tokio::sync::oneshot::Receiver<()>)
