@@ -1175,8 +1175,7 @@ pub mod pallet {
 		/// trade in yet. A region without zones couples nothing any more.
 		///
 		/// By the council. Errors: `RegionTooSoon`, `RegionInvalid`, `ZoneUnknown`, `OtherRegion`,
-		/// `SlotsDiffer`,
-		/// `TooManyRegionVersions`. Event: `RegionSet`.
+		/// `SlotsDiffer`, `TooManyRegionVersions`. Event: `RegionSet`.
 		#[pallet::call_index(16)]
 		#[pallet::weight(T::WeightInfo::set_region())]
 		pub fn set_region(
