@@ -5,8 +5,8 @@
 //! seller receives it rounded down.
 
 use crate::{
-	accounts::Purse, Books, Config, Error, Event, Offer, OfferSweep, Offers, Pallet, Terms,
-	WeightInfo, WorstCase,
+	accounts::Purse, orders::Hours, Books, Config, Error, Event, Offer, OfferSweep, Offers, Pallet,
+	Terms, WeightInfo, WorstCase,
 };
 use energy_market_core::{cost_rounded_down, cost_rounded_up};
 use energy_primitives::{
@@ -38,7 +38,7 @@ impl<T: Config> Pallet<T> {
 			ensure!(T::Communities::is_member(community, &who), Error::<T>::NotForYou);
 		}
 		// The first slot must still take orders; so do the later ones, then.
-		Self::book_for_orders(zone, request.first)?;
+		Hours::<T>::of(zone).book(request.first)?;
 		let remaining = alloc::vec![request.energy_wh; request.slots as usize];
 		let offer = Offer {
 			zone,
@@ -91,7 +91,8 @@ impl<T: Config> Pallet<T> {
 			Side::Ask => (kind, offer.request.kind),
 		};
 		ensure!(wanted.accepts(declared), Error::<T>::WrongEnergyKind);
-		let (mut book, is_new) = Self::book_for_orders(zone, slot)?;
+		let hours = Hours::<T>::of(zone);
+		let (mut book, is_new) = hours.book(slot)?;
 		let place = slot
 			.0
 			.checked_sub(offer.request.first.0)
@@ -141,7 +142,7 @@ impl<T: Config> Pallet<T> {
 			})?;
 		}
 		if is_new {
-			Self::list_book(zone, slot, &book)?;
+			hours.list_book(slot, &book)?;
 		}
 		Books::<T>::insert(zone, slot, book);
 		offer.remaining[place] = left.saturating_sub(energy_wh);

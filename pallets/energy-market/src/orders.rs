@@ -13,25 +13,81 @@ use energy_primitives::{
 use frame_support::{dispatch::DispatchResult, ensure, traits::Get};
 use sp_runtime::DispatchError;
 
+/// What says which slots of a zone take orders at present, read once for a whole call.
+pub(crate) struct Hours<T: Config> {
+	zone: ZoneId,
+	calendar: SlotCalendar,
+	now_seconds: u64,
+	is_halted: bool,
+	_config: PhantomData<T>,
+}
+
+impl<T: Config> Hours<T> {
+	/// Reads them.
+	pub fn of(zone: ZoneId) -> Self {
+		Self {
+			zone,
+			calendar: Pallet::<T>::calendar(zone),
+			now_seconds: Pallet::<T>::now_seconds(),
+			is_halted: Halted::<T>::contains_key(zone),
+			_config: PhantomData,
+		}
+	}
+
+	/// The book of a slot, if it takes orders at present; a new one, if there is none. `true` with
+	/// it when it is new.
+	pub fn book(&self, slot: Slot) -> Result<(Book, bool), Error<T>> {
+		ensure!(!self.is_halted, Error::<T>::ZoneHalted);
+		let (book, is_new) = match Books::<T>::get(self.zone, slot) {
+			Some(book) => (book, false),
+			None => {
+				let terms = Terms::<T>::get(self.zone).ok_or(Error::<T>::ZoneWithoutTerms)?;
+				(Book::new(terms), true)
+			}
+		};
+		ensure!(self.take_orders(&book, slot), Error::<T>::GateClosed);
+		let running = self.calendar.at(self.now_seconds);
+		let farthest = running.0.saturating_add(T::MaxSlotsAhead::get());
+		ensure!(slot.0 <= farthest, Error::<T>::SlotTooFarAhead);
+		if is_new {
+			let open = OpenBooks::<T>::decode_len().unwrap_or_default();
+			ensure!(open < T::MaxOpenBooks::get() as usize, Error::<T>::TooManyOpenBooks);
+		}
+		Ok((book, is_new))
+	}
+
+	/// Lists a new book as open.
+	pub fn list_book(&self, slot: Slot, book: &Book) -> DispatchResult {
+		let due_seconds = Pallet::<T>::gate_closes_seconds(&self.calendar, &book.terms, slot);
+		OpenBooks::<T>::try_append(OpenBook { zone: self.zone, slot, due_seconds })
+			.map_err(|()| Error::<T>::TooManyOpenBooks.into())
+	}
+
+	/// Whether the gate of a book is open.
+	fn take_orders(&self, book: &Book, slot: Slot) -> bool {
+		let gate = Pallet::<T>::gate_closes_seconds(&self.calendar, &book.terms, slot);
+		book.state == SlotState::Open && self.now_seconds < gate
+	}
+}
+
 /// Where orders for one zone are taken. The book of a slot is read and written once for
 /// all orders in a row that are for the slot.
 pub(crate) struct Desk<T: Config> {
-	zone: ZoneId,
+	hours: Hours<T>,
 	open: Option<(Slot, Book)>,
-	_config: PhantomData<T>,
 }
 
 impl<T: Config> Desk<T> {
 	/// Opens the desk of a zone.
 	pub fn new(zone: ZoneId) -> Self {
-		Self { zone, open: None, _config: PhantomData }
+		Self { hours: Hours::of(zone), open: None }
 	}
 
 	/// The book of a slot, if it takes orders at present. `true` with it when it is new.
 	fn book(&mut self, slot: Slot) -> Result<(Book, bool), Error<T>> {
 		match &self.open {
 			Some((open, book)) if *open == slot => Ok((book.clone(), false)),
-			_ => Pallet::<T>::book_for_orders(self.zone, slot),
+			_ => self.hours.book(slot),
 		}
 	}
 
@@ -45,7 +101,7 @@ impl<T: Config> Desk<T> {
 
 	fn write(&mut self) {
 		if let Some((slot, book)) = self.open.take() {
-			Books::<T>::insert(self.zone, slot, book);
+			Books::<T>::insert(self.hours.zone, slot, book);
 		}
 	}
 
@@ -66,37 +122,6 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The book of a slot, if it takes orders at present; a new one, if there is none. `true` with
-	/// it when it is new.
-	pub(crate) fn book_for_orders(zone: ZoneId, slot: Slot) -> Result<(Book, bool), Error<T>> {
-		ensure!(!Halted::<T>::contains_key(zone), Error::<T>::ZoneHalted);
-		let (book, is_new) = match Books::<T>::get(zone, slot) {
-			Some(book) => (book, false),
-			None => (Book::new(Terms::<T>::get(zone).ok_or(Error::<T>::ZoneWithoutTerms)?), true),
-		};
-		let calendar = Self::calendar(zone);
-		ensure!(Self::takes_orders(&calendar, &book, slot), Error::<T>::GateClosed);
-		let farthest = calendar.at(Self::now_seconds()).0.saturating_add(T::MaxSlotsAhead::get());
-		ensure!(slot.0 <= farthest, Error::<T>::SlotTooFarAhead);
-		if is_new {
-			let open = OpenBooks::<T>::decode_len().unwrap_or_default();
-			ensure!(open < T::MaxOpenBooks::get() as usize, Error::<T>::TooManyOpenBooks);
-		}
-		Ok((book, is_new))
-	}
-
-	/// Lists a new book as open.
-	pub(crate) fn list_book(zone: ZoneId, slot: Slot, book: &Book) -> DispatchResult {
-		let due_seconds = Self::gate_closes_seconds(&Self::calendar(zone), &book.terms, slot);
-		OpenBooks::<T>::try_append(OpenBook { zone, slot, due_seconds })
-			.map_err(|()| Error::<T>::TooManyOpenBooks.into())
-	}
-
-	fn takes_orders(calendar: &SlotCalendar, book: &Book, slot: Slot) -> bool {
-		book.state == SlotState::Open
-			&& Self::now_seconds() < Self::gate_closes_seconds(calendar, &book.terms, slot)
-	}
-
 	/// Whether orders are taken so far ahead.
 	pub(crate) fn is_near(zone: ZoneId, slot: Slot) -> bool {
 		slot.0 <= Self::running(zone).0.saturating_add(T::MaxSlotsAhead::get())
@@ -110,14 +135,14 @@ impl<T: Config> Pallet<T> {
 		standing: Option<StandingId>,
 	) -> Result<Placed, DispatchError> {
 		let OrderRequest { slot, side, price, energy_wh, minimum_wh, expires_seconds } = *request;
-		let zone = desk.zone;
+		let zone = desk.hours.zone;
 		let (mut book, is_new) = desk.book(slot)?;
 		let tick = book.terms.tick_of(price).ok_or(Error::<T>::PriceNotOnGrid)?;
 		ensure!(energy_wh > 0, Error::<T>::NoEnergy);
 		ensure!(energy_wh <= book.terms.max_order_wh, Error::<T>::TooMuchEnergy);
 		ensure!(minimum_wh <= energy_wh, Error::<T>::MinimumTooLarge);
 		ensure!(
-			expires_seconds.is_none_or(|expiry| expiry > Self::now_seconds()),
+			expires_seconds.is_none_or(|expiry| expiry > desk.hours.now_seconds),
 			Error::<T>::AlreadyExpired
 		);
 		ensure!(book.next_order < T::MaxOrdersPerSlot::get(), Error::<T>::BookFull);
@@ -139,7 +164,7 @@ impl<T: Config> Pallet<T> {
 
 		// From here on nothing can fail: there is room in both lists.
 		if is_new {
-			Self::list_book(zone, slot, &book)?;
+			desk.hours.list_book(slot, &book)?;
 		}
 		let index = OrderIndex(book.next_order);
 		book.next_order = book.next_order.saturating_add(1);
@@ -216,8 +241,9 @@ impl<T: Config> Pallet<T> {
 		purse: &mut Purse<T>,
 	) -> DispatchResult {
 		let mut book = Books::<T>::get(zone, slot).ok_or(Error::<T>::OrderUnknown)?;
-		let may_cancel = Self::takes_orders(&Self::calendar(zone), &book, slot)
-			|| (book.state == SlotState::Open && Halted::<T>::contains_key(zone));
+		let hours = Hours::<T>::of(zone);
+		let may_cancel =
+			hours.take_orders(&book, slot) || (book.state == SlotState::Open && hours.is_halted);
 		ensure!(may_cancel && !Self::is_coupled(zone, slot), Error::<T>::GateClosed);
 
 		purse.uncommit(order.held)?;
