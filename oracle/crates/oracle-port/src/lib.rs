@@ -3,8 +3,10 @@
 //! A source takes messages from outside, hands them to a [`ReadingSink`] in batches, and says to the
 //! outside that they are taken only when the sink has answered: what a sink reports as stored or as a
 //! duplicate is on disk. What is rejected will never be taken, so it may be acknowledged too; the sink
-//! has kept it with the reason. While the sink is unavailable, nothing is acknowledged, and the source
-//! holds back or offers the same messages again: that is how a slow disk slows a client.
+//! has kept it with the reason. A message that a source itself cannot hand over goes to
+//! [`ReadingSink::reject`], so that it is kept as well. While the sink is unavailable, nothing is
+//! acknowledged, and the source holds back or offers the same messages again: that is how a slow
+//! disk slows a client.
 
 use std::{future::Future, time::Duration};
 
@@ -62,4 +64,14 @@ pub trait ReadingSink: Send + Sync + 'static {
 		&self,
 		messages: Vec<Bytes>,
 	) -> impl Future<Output = Result<Vec<Verdict>, Unavailable>> + Send;
+
+	/// Keeps messages that the source refuses itself, each with the reason, among the rejected ones.
+	/// Of a message that is too long, its beginning is enough.
+	///
+	/// # Errors
+	/// When nothing can be kept at present.
+	fn reject(
+		&self,
+		messages: Vec<(Bytes, Rejection)>,
+	) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
