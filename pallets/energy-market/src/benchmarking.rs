@@ -82,6 +82,15 @@ fn put_order<T: Config>(who: &T::AccountId, side: Side, price: u64, energy_wh: u
 	Pallet::<T>::place(who.into(), ZONE, SLOT, side, price, energy_wh).expect("it is in order");
 }
 
+/// A page of the book with energy at every price.
+fn full_page(energy_wh: u64) -> DepthPage {
+	let mut page = DepthPage::default();
+	for tick in 0..TICKS_PER_PAGE {
+		page.add(DepthPage::place(tick).1, energy_wh);
+	}
+	page
+}
+
 /// Lists books of slots that have none.
 fn list_books<T: Config>(count: u32) {
 	let books: Vec<_> = (0..count)
@@ -320,7 +329,7 @@ mod benchmarks {
 		let mut book = Books::<T>::get(ZONE, SLOT).unwrap_or_else(|| Book::new(terms));
 		for (side, energy_wh) in [(Side::Bid, 1 << 20), (Side::Ask, 1)] {
 			for page in 0..book.terms.tick_count.div_ceil(TICKS_PER_PAGE) {
-				let depth = DepthPage([energy_wh; TICKS_PER_PAGE as usize]);
+				let depth = full_page(energy_wh);
 				Depth::<T>::insert((ZONE, SLOT), (side, page), depth);
 			}
 		}
@@ -573,7 +582,7 @@ mod benchmarks {
 		let book = Books::<T>::get(ZONE, SLOT).expect("it has an order");
 		for side in [Side::Bid, Side::Ask] {
 			for page in 0..book.terms.tick_count.div_ceil(TICKS_PER_PAGE) {
-				let depth = DepthPage([1; TICKS_PER_PAGE as usize]);
+				let depth = full_page(1);
 				Depth::<T>::insert((ZONE, SLOT), (side, page), depth);
 			}
 		}
@@ -619,7 +628,7 @@ mod benchmarks {
 			Books::<T>::insert(zone, SLOT, Book::new(terms.clone()));
 			for page in 0..terms.tick_count.div_ceil(TICKS_PER_PAGE) {
 				// Only asks: there is nothing to trade.
-				let depth = DepthPage([1; TICKS_PER_PAGE as usize]);
+				let depth = full_page(1);
 				Depth::<T>::insert((zone, SLOT), (Side::Ask, page), depth);
 			}
 		}

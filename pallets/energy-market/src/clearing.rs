@@ -2,10 +2,9 @@
 //! standing orders placed, old books forgotten.
 
 use crate::{
-	coupling::Coupling, place_of, Book, Books, Config, Depth, DepthPage, Event, Halted, Margin,
-	OpenBook, OpenBooks, Order, Orders, Outcome, Pallet, PositionOf, Positions, Retired,
-	RetiredRange, SpecialOrders, WeightInfo, WorstCase, ENTRIES_PER_PAGE, LOG_TARGET,
-	TICKS_PER_PAGE,
+	coupling::Coupling, place_of, Book, Books, Config, Depth, Event, Halted, Margin, OpenBook,
+	OpenBooks, Order, Orders, Outcome, Pallet, PositionOf, Positions, Retired, RetiredRange,
+	SpecialOrders, WeightInfo, WorstCase, ENTRIES_PER_PAGE, LOG_TARGET, TICKS_PER_PAGE,
 };
 use alloc::vec::Vec;
 use energy_market_core::{clear_with_minimums, MinimumOrder};
@@ -260,8 +259,10 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn depth_of(zone: ZoneId, slot: Slot, side: Side, tick_count: u16) -> Vec<u64> {
 		let mut energies = alloc::vec![0; usize::from(tick_count)];
 		for (page, chunk) in (0u16..).zip(energies.chunks_mut(usize::from(TICKS_PER_PAGE))) {
-			if let Ok(DepthPage(depth)) = Depth::<T>::try_get((zone, slot), (side, page)) {
-				chunk.copy_from_slice(&depth[..chunk.len()]);
+			for tick in Depth::<T>::get((zone, slot), (side, page)).ticks() {
+				if let Some(energy_wh) = chunk.get_mut(usize::from(tick.place)) {
+					*energy_wh = tick.energy_wh;
+				}
 			}
 		}
 		energies

@@ -175,7 +175,7 @@ impl<T: Config> Pallet<T> {
 		let (page, place) = DepthPage::place(tick);
 		Depth::<T>::mutate((zone, slot), (side, page), |depth| {
 			// No larger than the side's total, which is checked above.
-			depth.0[place] = depth.0[place].saturating_add(energy_wh);
+			depth.add(place, energy_wh);
 		});
 		let order = Order {
 			account: purse.who().clone(),
@@ -249,7 +249,7 @@ impl<T: Config> Pallet<T> {
 		purse.uncommit(order.held)?;
 		let (page, place) = DepthPage::place(order.tick);
 		Depth::<T>::mutate((zone, slot), (order.side, page), |depth| {
-			depth.0[place] = depth.0[place].saturating_sub(order.energy_wh);
+			depth.take(place, order.energy_wh);
 		});
 		let side_wh = book.side_mut(order.side);
 		*side_wh = side_wh.saturating_sub(order.energy_wh);

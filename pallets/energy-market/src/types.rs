@@ -26,20 +26,70 @@ pub fn place_of(number: u32) -> (u32, usize) {
 	(number / ENTRIES_PER_PAGE, (number % ENTRIES_PER_PAGE) as usize)
 }
 
-/// The energy at the prices of one page of one side of the book, Wh.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
-pub struct DepthPage(pub [u64; TICKS_PER_PAGE as usize]);
-
-impl Default for DepthPage {
-	fn default() -> Self {
-		Self([0; TICKS_PER_PAGE as usize])
-	}
+/// The energy at one price of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+pub struct TickDepth {
+	/// The price's place on the page.
+	pub place: u8,
+	/// Wh; not zero.
+	#[codec(compact)]
+	pub energy_wh: u64,
 }
+
+/// The energy at the prices of one page of one side of the book, by ascending price; prices without
+/// energy are left out. Most pages have few prices, and then fit into a node of the trie.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+pub struct DepthPage(BoundedVec<TickDepth, ConstU32<{ TICKS_PER_PAGE as u32 }>>);
 
 impl DepthPage {
 	/// The page that has a tick, and the tick's place on it.
-	pub fn place(tick: u16) -> (u16, usize) {
-		(tick / TICKS_PER_PAGE, usize::from(tick % TICKS_PER_PAGE))
+	pub fn place(tick: u16) -> (u16, u8) {
+		// Less than the ticks of a page, which are few.
+		(tick / TICKS_PER_PAGE, (tick % TICKS_PER_PAGE) as u8)
+	}
+
+	/// The prices that have energy.
+	pub fn ticks(&self) -> &[TickDepth] {
+		&self.0
+	}
+
+	/// The energy at a place, Wh.
+	pub fn energy_at(&self, place: u8) -> u64 {
+		match self.0.binary_search_by_key(&place, |tick| tick.place) {
+			Ok(index) => self.0[index].energy_wh,
+			Err(_) => 0,
+		}
+	}
+
+	/// Adds energy at a place.
+	pub fn add(&mut self, place: u8, energy_wh: u64) {
+		self.change(place, |before| before.saturating_add(energy_wh));
+	}
+
+	/// Takes energy away from a place.
+	pub fn take(&mut self, place: u8, energy_wh: u64) {
+		self.change(place, |before| before.saturating_sub(energy_wh));
+	}
+
+	fn change(&mut self, place: u8, change: impl FnOnce(u64) -> u64) {
+		match self.0.binary_search_by_key(&place, |tick| tick.place) {
+			Ok(index) => {
+				let energy_wh = change(self.0[index].energy_wh);
+				if energy_wh == 0 {
+					self.0.remove(index);
+				} else {
+					self.0[index].energy_wh = energy_wh;
+				}
+			}
+			Err(index) => {
+				let energy_wh = change(0);
+				if energy_wh > 0 {
+					// There is room for every place.
+					let inserted = self.0.try_insert(index, TickDepth { place, energy_wh });
+					debug_assert!(inserted.is_ok());
+				}
+			}
+		}
 	}
 }
 
@@ -347,4 +397,41 @@ pub struct Placed {
 	pub index: OrderIndex,
 	/// The money committed for it, minor units.
 	pub held: Balance,
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_page_of_the_book_is_a_row_of_sums() {
+		let mut page = DepthPage::default();
+		let mut sums = [0u64; TICKS_PER_PAGE as usize];
+		// A walk over all places, with steps that come back to each of them.
+		for step in 0u64..1_000 {
+			let place = (step * 29 + step / 7) % u64::from(TICKS_PER_PAGE);
+			let sum = &mut sums[place as usize];
+			let place = place as u8;
+			if step % 3 == 2 {
+				page.take(place, step);
+				*sum = sum.saturating_sub(step);
+			} else {
+				page.add(place, step);
+				*sum += step;
+			}
+			assert_eq!(page.energy_at(place), *sum);
+		}
+		let kept: Vec<(u8, u64)> =
+			page.ticks().iter().map(|tick| (tick.place, tick.energy_wh)).collect();
+		let expected: Vec<(u8, u64)> = (0u8..).zip(sums).filter(|(_place, sum)| *sum > 0).collect();
+		assert_eq!(kept, expected);
+		assert!(page.encoded_size() <= DepthPage::max_encoded_len());
+	}
+
+	#[test]
+	fn a_page_with_one_price_fits_into_a_node_of_the_trie() {
+		let mut page = DepthPage::default();
+		page.add(63, u64::MAX);
+		assert!(page.encoded_size() <= 32);
+	}
 }

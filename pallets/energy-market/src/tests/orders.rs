@@ -26,7 +26,7 @@ mod place {
 			assert_eq!(held(1), 184_625);
 			let book = Books::<Test>::get(ZONE, SLOT).unwrap();
 			assert_eq!((book.bid_wh, book.ask_wh, book.next_order), (1_501, 0, 1));
-			assert_eq!(Depth::<Test>::get((ZONE, SLOT), (Side::Bid, 0)).0[7], 1_501);
+			assert_eq!(Depth::<Test>::get((ZONE, SLOT), (Side::Bid, 0)).energy_at(7), 1_501);
 			System::assert_has_event(
 				Event::OrderPlaced {
 					zone: ZONE,
@@ -59,7 +59,7 @@ mod place {
 		run(|| {
 			assert_ok!(place(1, Side::Ask, 50_000, 10));
 			assert_ok!(place(2, Side::Ask, 50_000, 20));
-			assert_eq!(Depth::<Test>::get((ZONE, SLOT), (Side::Ask, 0)).0[0], 30);
+			assert_eq!(Depth::<Test>::get((ZONE, SLOT), (Side::Ask, 0)).energy_at(0), 30);
 			let depth = EnergyMarket::depth(ZONE, SLOT);
 			assert_eq!(depth.len(), 1);
 			assert_eq!((depth[0].price, depth[0].bid_wh, depth[0].ask_wh), (50_000, 0, 30));
