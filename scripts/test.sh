@@ -8,8 +8,13 @@ scripts/build.sh
 (cd contracts && env -u CARGO_TARGET_DIR CARGO_TARGET_DIR="$CARGO_TARGET_DIR/contracts-host" cargo test --locked --quiet)
 # The solver of coupled zones is a workspace of its own: it compiles a C++ library.
 (cd solver && env CARGO_TARGET_DIR="$CARGO_TARGET_DIR/solver" cargo test --release --locked --quiet)
-# So are the parts of the oracle that bring a policy engine and an MQTT codec.
-(cd oracle/crates && env CARGO_TARGET_DIR="$CARGO_TARGET_DIR/oracle-crates" cargo test --locked --quiet)
+# So is the oracle, with the crates it is made of.
+(
+	cd oracle
+	export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/oracle"
+	cargo test --release --locked --workspace --lib --bins --tests --quiet
+	cargo test --release --locked --workspace --doc --quiet
+)
 # The network tests run the program that was built with its tests.
 export ENERGY_SOLVER="$CARGO_TARGET_DIR/solver/release/energy-solver"
 # Tests that are ignored need the real household's file.

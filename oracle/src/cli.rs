@@ -1,18 +1,11 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use energy_primitives::{Slot, ZoneId};
 
-use crate::{
-	chain::node::Account,
-	ingest::IngestLimits,
-	key::{account_from_file, development_account, KeyError},
-	outbox::OutboxConfig,
-	reading::TimeLimits,
-	service::Config,
-};
+use crate::config::{ConfigError, FileConfig};
 
 /// Takes signed meter readings, keeps them, and attests them to the energy chain.
 #[derive(Debug, Parser)]
@@ -26,134 +19,93 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-	/// Run the oracle: serve HTTP, follow a node, attest.
-	Run(Box<RunArgs>),
+	/// Run the oracle: serve HTTP, take from brokers, follow a node, attest.
+	Run(Box<Settings>),
+	/// Look whether `run` could start with these settings, and show them.
+	CheckConfig(Box<CheckArgs>),
 	/// Play a meter: sign the intervals of a CSV file and send them to an oracle.
 	Replay(ReplayArgs),
 	/// Show what a running oracle is doing, as JSON.
 	Status(StatusArgs),
 }
 
-/// Arguments of `run`.
+/// Where settings come from: a file, over it the environment, over it these options.
 #[derive(Debug, Args)]
-pub struct RunArgs {
-	/// WebSocket address of the node.
-	#[arg(long, env = "ENERGY_ORACLE_NODE", default_value = "ws://127.0.0.1:9944")]
-	pub node: String,
+pub struct Settings {
+	/// Configuration file (TOML). Each of its keys can be set by a variable as well, such as
+	/// ENERGY_ORACLE__HTTP__LISTEN.
+	#[arg(long, env = "ENERGY_ORACLE_CONFIG", value_name = "FILE")]
+	pub config: Option<PathBuf>,
+	/// WebSocket address of the node [default: ws://127.0.0.1:9944].
+	#[arg(long, env = "ENERGY_ORACLE_NODE", value_name = "URL")]
+	pub node: Option<String>,
 	/// Folder of the database; made if it is not there.
 	#[arg(long, env = "ENERGY_ORACLE_DATA", value_name = "DIR")]
-	pub data: PathBuf,
-	/// Address to serve HTTP on. There is no TLS and no login: keep it local, or put a proxy that
-	/// has both in front.
-	#[arg(long, env = "ENERGY_ORACLE_LISTEN", default_value = "127.0.0.1:8080")]
-	pub listen: SocketAddr,
+	pub data: Option<PathBuf>,
+	/// Address to serve HTTP on [default: 127.0.0.1:8080].
+	#[arg(long, env = "ENERGY_ORACLE_LISTEN", value_name = "ADDRESS")]
+	pub listen: Option<SocketAddr>,
 	/// Zones whose readings are taken, separated by commas.
-	#[arg(long, env = "ENERGY_ORACLE_ZONE", value_delimiter = ',', required = true)]
+	#[arg(long, env = "ENERGY_ORACLE_ZONE", value_delimiter = ',')]
 	pub zone: Vec<ZoneId>,
-	/// The key of the oracle's account.
-	#[command(flatten)]
-	pub key: AccountKey,
-	/// Seconds to wait for readings after a slot ends, by the chain's clock [default: 10, or a sixth
-	/// of the slot where that is less].
-	#[arg(long, env = "ENERGY_ORACLE_GRACE_SECONDS", value_name = "S")]
-	pub grace_seconds: Option<u32>,
-	/// The greatest age of a message and of a reading in it, in seconds.
-	#[arg(
-		long,
-		env = "ENERGY_ORACLE_MAX_AGE_SECONDS",
-		value_name = "S",
-		default_value_t = TimeLimits::default().max_age_seconds
-	)]
-	pub max_age_seconds: u64,
-	/// How far the clock of a meter may be ahead, in seconds.
-	#[arg(
-		long,
-		env = "ENERGY_ORACLE_MAX_FUTURE_SECONDS",
-		value_name = "S",
-		default_value_t = TimeLimits::default().max_future_seconds
-	)]
-	pub max_future_seconds: u64,
-	/// Seconds after which the whole registry of meters is read again.
-	#[arg(
-		long,
-		env = "ENERGY_ORACLE_REGISTRY_REFRESH_SECONDS",
-		value_name = "S",
-		default_value_t = 60
-	)]
-	pub registry_refresh_seconds: u64,
-	/// Milliseconds a request waits for a place in the queue before it is told to come back.
-	#[arg(
-		long,
-		env = "ENERGY_ORACLE_QUEUE_TIMEOUT_MS",
-		value_name = "MS",
-		default_value_t = 5_000
-	)]
-	pub queue_timeout_ms: u64,
-	/// The most pages on their way to the chain at once.
-	#[arg(
-		long,
-		env = "ENERGY_ORACLE_PARALLEL_PAGES",
-		value_name = "N",
-		default_value_t = OutboxConfig::default().parallel
-	)]
-	pub parallel_pages: usize,
-}
-
-/// Where the key of the oracle's account comes from.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct AccountKey {
 	/// File with the secret phrase, secret URI or hexadecimal seed of the oracle's account (sr25519).
 	/// Nobody else should be able to read it (mode 600).
 	#[arg(long, env = "ENERGY_ORACLE_KEY_FILE", value_name = "FILE")]
 	pub key_file: Option<PathBuf>,
-	/// For development only: a key that everybody knows, such as //Oracle.
-	#[arg(long, value_name = "NAME")]
+	/// For development only: a key that everybody knows, such as //Oracle, instead of a key file.
+	#[arg(long, value_name = "NAME", conflicts_with = "key_file")]
 	pub dev_key: Option<String>,
+	/// Seconds to wait for readings after a slot ends, by the chain's clock [default: 10, or a sixth
+	/// of the slot where that is less].
+	#[arg(long, env = "ENERGY_ORACLE_GRACE_SECONDS", value_name = "S")]
+	pub grace_seconds: Option<u32>,
+	/// Seconds after which the whole registry of meters is read again [default: 60].
+	#[arg(long, env = "ENERGY_ORACLE_REGISTRY_REFRESH_SECONDS", value_name = "S")]
+	pub registry_refresh_seconds: Option<u64>,
 }
 
-impl AccountKey {
-	/// The account.
+impl Settings {
+	/// All settings together.
 	///
 	/// # Errors
-	/// When the file cannot be read or holds no key.
-	pub fn account(&self) -> Result<Account, KeyError> {
-		let key = match (&self.key_file, &self.dev_key) {
-			(Some(path), _) => account_from_file(path)?,
-			(None, Some(name)) => {
-				tracing::warn!(name, "a development key: everybody can attest in its name");
-				development_account(name)?
-			}
-			(None, None) => return Err(KeyError::NotADevelopmentKey),
-		};
-		Ok(Account::new(key))
+	/// When the file or a variable is wrong.
+	pub fn load(&self) -> Result<FileConfig, ConfigError> {
+		let mut config = FileConfig::load(self.config.as_deref(), std::env::vars())?;
+		if !self.zone.is_empty() {
+			config.zones.clone_from(&self.zone);
+		}
+		if let Some(url) = &self.node {
+			config.node.url.clone_from(url);
+		}
+		if let Some(seconds) = self.registry_refresh_seconds {
+			config.node.registry_refresh_seconds = seconds;
+		}
+		if let Some(listen) = self.listen {
+			config.http.listen = listen;
+		}
+		if self.data.is_some() {
+			config.storage.folder.clone_from(&self.data);
+		}
+		if self.grace_seconds.is_some() {
+			config.attestation.grace_seconds = self.grace_seconds;
+		}
+		if self.key_file.is_some() || self.dev_key.is_some() {
+			config.account.key_file.clone_from(&self.key_file);
+			config.account.development_key.clone_from(&self.dev_key);
+		}
+		Ok(config)
 	}
 }
 
-impl RunArgs {
-	/// The configuration of the service.
-	pub fn config(&self) -> Config {
-		let mut zones = self.zone.clone();
-		zones.sort_unstable();
-		zones.dedup();
-		Config {
-			grace_seconds: self.grace_seconds,
-			registry_refresh_seconds: self.registry_refresh_seconds,
-			limits: IngestLimits {
-				time: TimeLimits {
-					max_age_seconds: self.max_age_seconds,
-					max_future_seconds: self.max_future_seconds,
-				},
-				queue_timeout: Duration::from_millis(self.queue_timeout_ms),
-				..IngestLimits::default()
-			},
-			outbox: OutboxConfig {
-				parallel: self.parallel_pages.max(1),
-				..OutboxConfig::default()
-			},
-			..Config::new(self.data.clone(), self.listen, zones)
-		}
-	}
+/// Arguments of `check-config`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+	/// What is looked at.
+	#[command(flatten)]
+	pub settings: Settings,
+	/// Print the settings as JSON.
+	#[arg(long)]
+	pub json: bool,
 }
 
 /// The slot of the first row.
@@ -243,16 +195,16 @@ mod tests {
 	}
 
 	#[test]
-	fn run_needs_exactly_one_key() {
-		let parse = |more: &[&str]| {
-			let run = ["energy-oracle", "run", "--data", "d", "--zone", "2,1,2"];
-			Cli::try_parse_from(run.iter().chain(more))
-		};
-		assert!(parse(&[]).is_err());
-		assert!(parse(&["--dev-key", "//Oracle", "--key-file", "k"]).is_err());
-		let Ok(Cli { command: Command::Run(args) }) = parse(&["--dev-key", "//Oracle"]) else {
+	fn options_come_over_the_rest() {
+		let run = ["energy-oracle", "run", "--data", "d", "--zone", "2,1,2", "--dev-key", "//Oracle"];
+		let Ok(Cli { command: Command::Run(settings) }) = Cli::try_parse_from(run) else {
 			panic!("it parses");
 		};
-		assert_eq!(args.config().zones, [ZoneId(1), ZoneId(2)]);
+		let config = settings.load().expect("nothing is wrong");
+		assert_eq!(config.account.development_key.as_deref(), Some("//Oracle"));
+		let service = config.service().expect("nothing is wrong");
+		assert_eq!(service.zones, [ZoneId(1), ZoneId(2)]);
+		let both = run.iter().chain(&["--key-file", "k"]);
+		assert!(Cli::try_parse_from(both).is_err());
 	}
 }

@@ -16,7 +16,10 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
 	body::Bytes,
-	extract::{rejection::BytesRejection, DefaultBodyLimit, FromRequest, Path, Request, State},
+	extract::{
+		rejection::{BytesRejection, QueryRejection},
+		DefaultBodyLimit, FromRequest, Path, Query, Request, State,
+	},
 	http::{header, HeaderValue, StatusCode},
 	response::{IntoResponse, Response},
 	routing::{get, post},
@@ -27,17 +30,18 @@ use energy_primitives::{
 	merkle::{self, MerklePath},
 	AccountId, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId, METERS_PER_PAGE,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use oracle_port::Verdict;
 use sp_core::H256;
 use tokio::sync::Semaphore;
 use wia_ene_014::canonical::{DeviceSignature, Quality, SignedMessage};
 
 use crate::{
 	clock::Clock,
-	ingest::{body::BodyError, body::Format, Ingest, IngestError, Outcome},
+	ingest::{body::BodyError, body::Format, Ingest, IngestError, Messages},
 	metrics::{Counts, Metrics},
 	registry::RegistryCell,
-	store::{readings, PageKey, PageState, Store, StoreError},
+	store::{readings, PageKey, PageState, RecentSlots, Store, StoreError},
 };
 
 /// How long a request's body may take to arrive.
@@ -141,8 +145,8 @@ impl IntoResponse for Problem {
 		let mut response = (status, Json(self)).into_response();
 		let headers = response.headers_mut();
 		headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-		if status == StatusCode::SERVICE_UNAVAILABLE {
-			headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+		if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+			headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
 		}
 		response
 	}
@@ -156,8 +160,10 @@ impl From<IngestError> for Problem {
 			}
 			IngestError::Body(BodyError::Empty) => return Self::bad_request("no-message", error),
 			IngestError::Body(_) => return Self::bad_request("not-json", error),
+			IngestError::Busy => {
+				return Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", error)
+			}
 			IngestError::NoRegistry => "no-registry",
-			IngestError::Busy => "busy",
 			IngestError::Closed => "shutting-down",
 			IngestError::Store(_) => "storage-failed",
 		};
@@ -185,23 +191,23 @@ struct Taken {
 struct TakenLine {
 	index: usize,
 	#[serde(flatten)]
-	outcome: Outcome,
+	verdict: Verdict,
 }
 
 async fn take_readings(State(shared): State<Arc<Shared>>, request: Request) -> Response {
 	match take(&shared, request).await {
-		Ok(outcomes) => {
-			let count = |wanted: fn(&Outcome) -> bool| {
-				outcomes.iter().filter(|outcome| wanted(outcome)).count()
+		Ok(verdicts) => {
+			let count = |wanted: fn(&Verdict) -> bool| {
+				verdicts.iter().filter(|verdict| wanted(verdict)).count()
 			};
 			Json(Taken {
-				accepted: count(|outcome| matches!(outcome, Outcome::Accepted)),
-				duplicate: count(|outcome| matches!(outcome, Outcome::Duplicate)),
-				rejected: count(|outcome| matches!(outcome, Outcome::Rejected(_))),
-				results: outcomes
+				accepted: count(|verdict| matches!(verdict, Verdict::Accepted)),
+				duplicate: count(|verdict| matches!(verdict, Verdict::Duplicate)),
+				rejected: count(|verdict| matches!(verdict, Verdict::Rejected(_))),
+				results: verdicts
 					.into_iter()
 					.enumerate()
-					.map(|(index, outcome)| TakenLine { index, outcome })
+					.map(|(index, verdict)| TakenLine { index, verdict })
 					.collect(),
 			})
 			.into_response()
@@ -228,7 +234,7 @@ fn announcement(request: &Request) -> Result<(Format, Option<usize>), Problem> {
 	Ok((format, length))
 }
 
-async fn take(shared: &Shared, request: Request) -> Result<Vec<Outcome>, Problem> {
+async fn take(shared: &Shared, request: Request) -> Result<Vec<Verdict>, Problem> {
 	let (format, announced) = announcement(&request)?;
 	let limits = shared.api.ingest.limits();
 	let too_large = || {
@@ -245,7 +251,7 @@ async fn take(shared: &Shared, request: Request) -> Result<Vec<Outcome>, Problem
 	// Room for the body first, so that many large requests at once wait instead of filling memory.
 	let kib = announced.unwrap_or(limits.max_body_bytes).div_ceil(1024).clamp(1, BODIES_KIB);
 	let room = shared.bodies.clone().acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX));
-	let _room = tokio::time::timeout(limits.queue_timeout, room)
+	let _room = tokio::time::timeout(limits.patience, room)
 		.await
 		.map_err(|_elapsed| IngestError::Busy)?
 		.map_err(|_closed| IngestError::Closed)?;
@@ -263,7 +269,8 @@ async fn take(shared: &Shared, request: Request) -> Result<Vec<Outcome>, Problem
 			StatusCode::PAYLOAD_TOO_LARGE => too_large(),
 			_ => Problem::bad_request("body-broken-off", rejection.body_text()),
 		})?;
-	Ok(shared.api.ingest.submit(format, body).await?)
+	let messages = Messages::Body(format, body);
+	Ok(shared.api.ingest.submit("http", messages, limits.patience).await?)
 }
 
 fn parse_meter_id(text: &str) -> Result<MeterId, Problem> {
@@ -286,22 +293,35 @@ async fn blocking<T: Send + 'static>(
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RecentSlots {
+struct SlotsOfMeter {
 	meter_id: String,
 	slots: Vec<Slot>,
+	/// Older slots come after this one.
+	#[serde(skip_serializing_if = "Option::is_none")]
+	next_before: Option<Slot>,
+}
+
+/// From where on slots are shown.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Before {
+	before: Option<Slot>,
 }
 
 async fn recent_slots(
 	State(shared): State<Arc<Shared>>,
 	Path(meter_id): Path<String>,
-) -> Result<Json<RecentSlots>, Problem> {
+	query: Result<Query<Before>, QueryRejection>,
+) -> Result<Json<SlotsOfMeter>, Problem> {
 	let id = parse_meter_id(&meter_id)?;
+	let Query(Before { before }) =
+		query.map_err(|error| Problem::bad_request("bad-query", error.body_text()))?;
 	blocking(move || {
-		let slots = shared.api.store.recent_slots(id, RECENT_SLOTS)?;
-		if slots.is_empty() {
+		let RecentSlots { slots, next_before } =
+			shared.api.store.recent_slots(id, before, RECENT_SLOTS)?;
+		if slots.is_empty() && next_before.is_none() && before.is_none() {
 			return Err(Problem::not_found("the meter has no readings here"));
 		}
-		Ok(Json(RecentSlots { meter_id: hex::encode(id.0), slots }))
+		Ok(Json(SlotsOfMeter { meter_id: hex::encode(id.0), slots, next_before }))
 	})
 	.await
 }

@@ -1,9 +1,17 @@
-//! From a request's body to an answer that may be relied on.
+//! From messages to an answer that may be relied on.
 //!
-//! A request is parsed and its signatures are verified on a thread pool. What passes goes through a
-//! bounded queue to the one [writer](writer) thread, which alone decides what is new, what is known
-//! already and what contradicts it, and which merges all requests that wait into one synced write.
-//! Only then is anybody answered: what is reported as accepted is on disk.
+//! Every source (the HTTP interface, a broker) hands messages in here. They are parsed, checked, their
+//! signatures are verified, and their values are encrypted, on a thread pool. What passes goes through
+//! a bounded queue to the one [writer](writer) thread, which alone decides what is new, what is known
+//! already and what contradicts it, and which merges all that waits into one synced write. Only then is
+//! anybody answered: what is reported as accepted is on disk, and what is reported as rejected is kept,
+//! for a while, with the reason.
+//!
+//! # Too much at once
+//!
+//! Messages wait for a thread, for as long as their source has patience; a thread waits for the writer.
+//! So when the disk is slow, threads stay busy, and what comes in is turned away after that time, before
+//! any work was put into it, instead of filling memory. What was taken is answered soon.
 //!
 //! # Idempotence
 //!
@@ -13,34 +21,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::Serialize;
+use bytes::Bytes;
+use oracle_port::{ReadingSink, Rejection, Unavailable, Verdict};
 use tokio::sync::{mpsc, oneshot, Semaphore};
 
 use crate::{
 	clock::Clock,
 	metrics::Metrics,
-	reading::{check_reading, check_signed, CheckedReading, Refusal, TimeLimits},
+	reading::TimeLimits,
 	registry::RegistryCell,
-	store::StoreError,
+	store::{Store, StoreError},
 };
+use check::{check_batch, CheckRules, CheckedBatch};
 use energy_primitives::{Slot, ZoneId};
 
 pub mod body;
+pub mod check;
+pub mod figure;
 pub mod writer;
 
-/// What became of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "status", rename_all = "lowercase")]
-pub enum Outcome {
-	/// It is on disk.
-	Accepted,
-	/// It was on disk already.
-	Duplicate,
-	/// It was not taken.
-	Rejected(Refusal),
-}
+/// How long a busy oracle asks a source to wait before it tries again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why a whole request could not be served. Nothing of it may be assumed to be stored.
+/// Why messages could not be served. Nothing of them may be assumed to be stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IngestError {
@@ -50,8 +53,8 @@ pub enum IngestError {
 	/// The chain has not been read yet, so no meter is known.
 	#[error("the registry of meters has not been read from the chain yet")]
 	NoRegistry,
-	/// The queue stayed full.
-	#[error("too many readings are waiting to be written")]
+	/// There is more to do than can be done in time.
+	#[error("too many readings are waiting to be checked and written")]
 	Busy,
 	/// The oracle is shutting down.
 	#[error("the oracle is shutting down")]
@@ -70,12 +73,15 @@ pub struct IngestLimits {
 	pub max_body_bytes: usize,
 	/// The most messages in one request.
 	pub max_messages: usize,
-	/// How long a request may wait for a place, before it is told to come back.
-	pub queue_timeout: Duration,
-	/// How many requests may wait for the writer.
+	/// How long a request may wait for its turn, before it is told to come back.
+	pub patience: Duration,
+	/// How many batches may wait for the writer.
 	pub queue_length: usize,
-	/// How many requests may be parsed and verified at once.
+	/// How many batches may be checked at once.
 	pub parallel: usize,
+	/// Whether signatures are verified. No option of the oracle switches it off: it is here so that
+	/// the rest can be measured by itself.
+	pub verifies_signatures: bool,
 }
 
 impl Default for IngestLimits {
@@ -84,11 +90,21 @@ impl Default for IngestLimits {
 			time: TimeLimits::default(),
 			max_body_bytes: 8 * 1024 * 1024,
 			max_messages: 10_000,
-			queue_timeout: Duration::from_secs(5),
+			patience: Duration::from_millis(100),
 			queue_length: 64,
 			parallel: std::thread::available_parallelism().map_or(2, usize::from),
+			verifies_signatures: true,
 		}
 	}
+}
+
+/// Messages that came together.
+#[derive(Clone, Debug)]
+pub enum Messages {
+	/// A body that has to be taken apart.
+	Body(body::Format, Bytes),
+	/// One by one.
+	Each(Vec<Bytes>),
 }
 
 /// The way in. Cheap to clone.
@@ -97,22 +113,25 @@ pub struct Ingest {
 	registry: Arc<RegistryCell>,
 	clock: Arc<dyn Clock>,
 	metrics: Arc<Metrics>,
+	store: Arc<dyn Store>,
 	limits: IngestLimits,
-	verifying: Arc<Semaphore>,
+	checking: Arc<Semaphore>,
 	writer: mpsc::Sender<writer::Command>,
 }
 
 impl Ingest {
-	/// The way in to a writer that takes from the other end of `writer`.
+	/// The way in to a writer that takes from the other end of `writer`, and to whose store `store`
+	/// seals.
 	pub fn new(
 		registry: Arc<RegistryCell>,
 		clock: Arc<dyn Clock>,
 		metrics: Arc<Metrics>,
+		store: Arc<dyn Store>,
 		limits: IngestLimits,
 		writer: mpsc::Sender<writer::Command>,
 	) -> Self {
-		let verifying = Arc::new(Semaphore::new(limits.parallel.max(1)));
-		Self { registry, clock, metrics, limits, verifying, writer }
+		let checking = Arc::new(Semaphore::new(limits.parallel.max(1)));
+		Self { registry, clock, metrics, store, limits, checking, writer }
 	}
 
 	/// The limits.
@@ -120,70 +139,72 @@ impl Ingest {
 		&self.limits
 	}
 
-	/// Takes a request's body, and answers for each message in it, in order.
+	/// Takes messages from a source, and answers for each, in order. Waits for its turn no longer
+	/// than `patience`.
 	///
 	/// # Errors
 	/// See [`IngestError`].
 	pub async fn submit(
 		&self,
-		format: body::Format,
-		body: impl AsRef<[u8]> + Send + 'static,
-	) -> Result<Vec<Outcome>, IngestError> {
+		source: &'static str,
+		messages: Messages,
+		patience: Duration,
+	) -> Result<Vec<Verdict>, IngestError> {
 		let registry = self.registry.load().ok_or(IngestError::NoRegistry)?;
-
-		let place = self.verifying.clone().acquire_owned();
-		let permit = tokio::time::timeout(self.limits.queue_timeout, place)
+		let turn = tokio::time::timeout(patience, self.checking.clone().acquire_owned())
 			.await
-			.map_err(|_elapsed| IngestError::Busy)?
+			.map_err(|_elapsed| {
+				self.metrics.count_turned_away();
+				IngestError::Busy
+			})?
 			.map_err(|_closed| IngestError::Closed)?;
-		let (now_seconds, limits) = (self.clock.now_seconds(), self.limits);
+
+		let batch = CheckedBatch::new(source, self.clock.now_seconds());
+		let (limits, sealer) = (self.limits, self.store.sealer());
 		let checked = tokio::task::spawn_blocking(move || {
-			let _permit = permit;
-			let body = body.as_ref();
-			// Most bodies are an array of plain messages, which is read in one pass.
-			if let Some(messages) = body::plain_messages(format, body, limits.max_messages) {
-				let check = |signed| check_signed(signed, &registry, now_seconds, limits.time);
-				return Ok(messages.into_iter().map(check).collect::<Vec<_>>());
-			}
-			let messages = body::split(format, body, limits.max_messages)?;
-			let check = |json: &[u8]| check_reading(json, &registry, now_seconds, limits.time);
-			Ok::<_, body::BodyError>(messages.into_iter().map(check).collect::<Vec<_>>())
+			let messages = match messages {
+				Messages::Body(format, body) => {
+					body::parse_body(format, &body, limits.max_messages)?
+				}
+				Messages::Each(documents) => documents.into_iter().map(body::parse).collect(),
+			};
+			let rules =
+				CheckRules { time: limits.time, verifies_signatures: limits.verifies_signatures };
+			check_batch(messages, &registry, rules, sealer, batch)
+				.map_err(|error| IngestError::Store(Arc::new(error)))
 		})
 		.await
 		.map_err(|_panicked| IngestError::Closed)??;
 
-		// The good ones go to the writer, the others keep their places.
-		let mut good = Vec::with_capacity(checked.len());
-		let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(checked.len());
-		for result in checked {
-			outcomes.push(match result {
-				Ok(reading) => {
-					good.push(reading);
-					None
-				}
-				Err(refusal) => Some(Outcome::Rejected(refusal)),
-			});
-		}
-		let mut verdicts = self.store(good).await?.into_iter();
-		let outcomes: Vec<Outcome> = outcomes
-			.into_iter()
-			.map(|known| known.or_else(|| verdicts.next()).ok_or(IngestError::Closed))
-			.collect::<Result<_, _>>()?;
-		self.metrics.count_outcomes(&outcomes);
-		Ok(outcomes)
+		let place = self.writer.reserve().await.map_err(|_closed| IngestError::Closed)?;
+		// The next batch may be checked while this one waits for the disk.
+		drop(turn);
+		let (answer, verdicts) = oneshot::channel();
+		place.send(writer::Command::Store { batch: Box::new(checked), answer });
+		let verdicts = verdicts.await.map_err(|_dropped| IngestError::Closed)??;
+		self.metrics.count_verdicts(&verdicts);
+		Ok(verdicts)
 	}
 
-	async fn store(&self, readings: Vec<CheckedReading>) -> Result<Vec<Outcome>, IngestError> {
-		if readings.is_empty() {
-			return Ok(Vec::new());
+	/// Keeps messages that a source refused itself.
+	///
+	/// # Errors
+	/// See [`IngestError`].
+	pub async fn keep_rejected(
+		&self,
+		source: &'static str,
+		messages: Vec<(Bytes, Rejection)>,
+	) -> Result<(), IngestError> {
+		let mut batch = CheckedBatch::new(source, self.clock.now_seconds());
+		for (document, rejection) in messages {
+			batch.reject(&document, rejection);
 		}
-		let place = tokio::time::timeout(self.limits.queue_timeout, self.writer.reserve())
-			.await
-			.map_err(|_elapsed| IngestError::Busy)?
-			.map_err(|_closed| IngestError::Closed)?;
 		let (answer, verdicts) = oneshot::channel();
-		place.send(writer::Command::Store { readings, answer });
-		Ok(verdicts.await.map_err(|_dropped| IngestError::Closed)??)
+		let command = writer::Command::Store { batch: Box::new(batch), answer };
+		self.writer.send(command).await.map_err(|_closed| IngestError::Closed)?;
+		let verdicts = verdicts.await.map_err(|_dropped| IngestError::Closed)??;
+		self.metrics.count_verdicts(&verdicts);
+		Ok(())
 	}
 
 	/// Takes no more readings for slots up to `through`. When it returns, every reading that was
@@ -198,5 +219,39 @@ impl Ingest {
 			.await
 			.map_err(|_closed| IngestError::Closed)?;
 		done.await.map_err(|_dropped| IngestError::Closed)
+	}
+}
+
+/// The port of one source. It waits for as long as the oracle needs: the source waits with it.
+#[derive(Clone)]
+pub struct SourcePort {
+	ingest: Ingest,
+	name: &'static str,
+}
+
+impl SourcePort {
+	/// How long a source waits for its turn before it hears that the oracle is busy.
+	const PATIENCE: Duration = Duration::from_secs(5);
+
+	/// The port for a source of that name.
+	pub fn new(ingest: Ingest, name: &'static str) -> Self {
+		Self { ingest, name }
+	}
+}
+
+fn unavailable(error: IngestError) -> Unavailable {
+	Unavailable { reason: error.to_string(), retry_after: RETRY_AFTER }
+}
+
+impl ReadingSink for SourcePort {
+	async fn submit(&self, messages: Vec<Bytes>) -> Result<Vec<Verdict>, Unavailable> {
+		self.ingest
+			.submit(self.name, Messages::Each(messages), Self::PATIENCE)
+			.await
+			.map_err(unavailable)
+	}
+
+	async fn reject(&self, messages: Vec<(Bytes, Rejection)>) -> Result<(), Unavailable> {
+		self.ingest.keep_rejected(self.name, messages).await.map_err(unavailable)
 	}
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use energy_oracle::{
 	chain::node::NodeClient,
-	cli::{Cli, Command, ReplayArgs, RunArgs, StartSlot, StatusArgs},
+	cli::{CheckArgs, Cli, Command, ReplayArgs, Settings, StartSlot, StatusArgs},
 	clock::{Clock, SystemClock},
 	key::device_from_file,
 	replay::{read_csv, select, Replay, Schedule},
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
 	};
 	let result = runtime.block_on(async {
 		match cli.command {
-			Command::Run(args) => run(*args).await,
+			Command::Run(settings) => run(*settings).await,
+			Command::CheckConfig(args) => check_config(&args),
 			Command::Replay(args) => replay(args).await,
 			Command::Status(args) => status(args).await,
 		}
@@ -43,13 +44,30 @@ fn main() -> ExitCode {
 	})
 }
 
-async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-	let account = args.key.account()?;
-	tracing::info!(account = %account.id(), zones = ?args.zone, node = args.node, "starting");
-	let chain = NodeClient::new(args.node.clone(), account);
+/// Looks at the settings as `run` would, without starting anything.
+fn check_config(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+	let settings = args.settings.load()?;
+	settings.service()?;
+	let account = settings.account.open()?;
+	if args.json {
+		println!("{}", serde_json::to_string_pretty(&settings)?);
+	} else {
+		print!("{}", settings.to_toml()?);
+		println!("\n# These settings can be used. Account: {}", account.id());
+	}
+	Ok(ExitCode::SUCCESS)
+}
+
+async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+	let settings = settings.load()?;
+	let config = settings.service()?;
+	let account = settings.account.open()?;
+	let node = settings.node.url.clone();
+	tracing::info!(account = %account.id(), zones = ?config.zones, node, "starting");
+	let chain = NodeClient::new(node, account);
 	let mut terminate = signal(SignalKind::terminate())?;
 	let mut interrupt = signal(SignalKind::interrupt())?;
-	let mut service = Service::start(args.config(), chain, SystemClock).await?;
+	let mut service = Service::start(config, chain, SystemClock).await?;
 	// For those who started it on port 0.
 	println!("listening on http://{}", service.address());
 

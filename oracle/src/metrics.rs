@@ -10,17 +10,17 @@ use std::{
 	time::Duration,
 };
 
+use oracle_port::Verdict;
 use serde::Serialize;
-
-use crate::ingest::Outcome;
 
 /// What the oracle counts. Labels are the rejection codes, of which there is a fixed number.
 #[derive(Debug, Default)]
 pub struct Metrics {
 	accepted: AtomicU64,
 	duplicate: AtomicU64,
-	rejected: Mutex<BTreeMap<&'static str, u64>>,
+	rejected: Mutex<BTreeMap<String, u64>>,
 	requests_refused: AtomicU64,
+	turned_away: AtomicU64,
 	commits: AtomicU64,
 	committed_readings: AtomicU64,
 	commit_microseconds: AtomicU64,
@@ -34,6 +34,19 @@ pub struct Metrics {
 	head_arrived_seconds: AtomicU64,
 	connected: AtomicBool,
 	registered_meters: AtomicU64,
+	sources: Mutex<Vec<SourceCounts>>,
+}
+
+/// The numbers of a broker's source.
+struct SourceCounts {
+	label: String,
+	read: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
+}
+
+impl std::fmt::Debug for SourceCounts {
+	fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		formatter.debug_tuple("SourceCounts").field(&self.label).finish()
+	}
 }
 
 /// The counters at one moment.
@@ -45,7 +58,7 @@ pub struct Counts {
 	/// Messages that were stored before.
 	pub duplicate: u64,
 	/// Messages that were not taken, by code.
-	pub rejected: BTreeMap<&'static str, u64>,
+	pub rejected: BTreeMap<String, u64>,
 	/// Pages put into the outbox.
 	pub pages_sealed: u64,
 	/// Pages that the chain has.
@@ -60,24 +73,47 @@ pub struct Counts {
 
 impl Metrics {
 	/// Counts what became of the messages of a request.
-	pub fn count_outcomes(&self, outcomes: &[Outcome]) {
-		for outcome in outcomes {
-			match outcome {
-				Outcome::Accepted => self.accepted.fetch_add(1, Relaxed),
-				Outcome::Duplicate => self.duplicate.fetch_add(1, Relaxed),
-				Outcome::Rejected(refusal) => {
-					let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-					let count = rejected.entry(refusal.code).or_default();
-					*count = count.saturating_add(1);
-					*count
-				}
-			};
+	pub fn count_verdicts(&self, verdicts: &[Verdict]) {
+		let (mut accepted, mut duplicate) = (0, 0);
+		for verdict in verdicts {
+			match verdict {
+				Verdict::Accepted => accepted += 1,
+				Verdict::Duplicate => duplicate += 1,
+				Verdict::Rejected(rejection) => self.count_rejected(&rejection.code),
+			}
 		}
+		self.accepted.fetch_add(accepted, Relaxed);
+		self.duplicate.fetch_add(duplicate, Relaxed);
+	}
+
+	fn count_rejected(&self, code: &str) {
+		let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+		match rejected.get_mut(code) {
+			Some(count) => *count = count.saturating_add(1),
+			None => {
+				rejected.insert(code.to_owned(), 1);
+			}
+		}
+	}
+
+	/// Counts messages that were turned away because there was too much to do.
+	pub fn count_turned_away(&self) {
+		self.turned_away.fetch_add(1, Relaxed);
 	}
 
 	/// Counts a request that was refused as a whole.
 	pub fn count_refused_request(&self) {
 		self.requests_refused.fetch_add(1, Relaxed);
+	}
+
+	/// Shows the numbers of a broker's source, too. Each has a name; the source has the label.
+	pub fn add_source(
+		&self,
+		label: String,
+		read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+	) {
+		let source = SourceCounts { label, read: Box::new(read) };
+		self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(source);
 	}
 
 	/// Counts one synced write.
@@ -200,6 +236,12 @@ impl Metrics {
 			"Requests refused as a whole.",
 			&one(self.requests_refused.load(Relaxed)),
 		);
+		metric(
+			"requests_turned_away_total",
+			"counter",
+			"Requests turned away because there was too much to do.",
+			&one(self.turned_away.load(Relaxed)),
+		);
 		let (commits, committed) = self.commits();
 		metric("commits_total", "counter", "Synced writes of readings.", &one(commits));
 		metric("committed_readings_total", "counter", "Readings in them.", &one(committed));
@@ -245,6 +287,15 @@ impl Metrics {
 			"Meters known from the chain.",
 			&one(self.registered_meters.load(Relaxed)),
 		);
+		let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+		let by_source: Vec<_> = sources
+			.iter()
+			.flat_map(|source| (source.read)().into_iter().map(move |number| (source, number)))
+			.map(|(source, (name, value))| {
+				(format!("{{source=\"{}\",what=\"{name}\"}}", source.label), value.to_string())
+			})
+			.collect();
+		metric("source_messages", "gauge", "Numbers of the brokers' sources.", &by_source);
 		let (best, finalized) = self.head();
 		metric("best_block", "gauge", "Number of the best block.", &one(best));
 		metric("finalized_block", "gauge", "Number of the finalized block.", &one(finalized));

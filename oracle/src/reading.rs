@@ -11,22 +11,26 @@
 //! | each figure lies within one slot of the chain | [`CROSSES_SLOT`] |
 //! | the registered key of the meter signed it | `signature-invalid` |
 //! | no other figure of the meter is known for the same time | [`CONFLICTING_READING`] |
+//! | the meter has not too many figures in the slot | [`TOO_MANY_FIGURES`] |
 //! | the slot is not sealed yet | [`SLOT_SEALED`] |
 //!
-//! The last two are decided by the [writer](crate::ingest), which alone knows what is stored.
+//! The last three are decided by the [writer](crate::ingest), which alone knows what is stored.
 //!
 //! An interval of quality `missing` carries no figure: it is kept as part of the signed message,
 //! takes up no time, and can be followed by a message that has the figure.
 
-use energy_primitives::{MeterId, MeterIndex, SlotCalendar, SlotSpan, ZoneId};
-use serde::Serialize;
+use std::fmt::Display;
+
+use energy_primitives::{MeterId, SlotCalendar, SlotSpan};
+use oracle_port::Rejection;
+use smallvec::{smallvec, SmallVec};
 use wia_ene_014::{
 	canonical::{CanonicalInterval, Quality, SignedMessage},
 	check::{check, Limits},
-	error::{Rejection, RejectionCode},
+	error::{Rejection as Fault, RejectionCode},
 };
 
-use crate::registry::Registry;
+use crate::registry::{RegisteredMeter, Registry};
 
 /// No zone of this oracle has such a meter.
 pub const UNKNOWN_METER: &str = "unknown-meter";
@@ -39,54 +43,40 @@ pub const CONFLICTING_READING: &str = "conflicting-reading";
 /// The slot has been attested; its readings can no longer change.
 pub const SLOT_SEALED: &str = "slot-sealed";
 
-/// Why a message was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-	/// Path of the field in the JSON document, `$` for the document as a whole.
-	pub field: String,
-	/// One sentence for a human.
-	pub reason: String,
-	/// The same for a machine; never changed once published.
-	pub code: &'static str,
+/// A meter has as many figures in the slot as it may have.
+pub const TOO_MANY_FIGURES: &str = "too-many-figures";
+
+/// A rejection because of `field`.
+pub fn rejection(field: impl Into<String>, code: &str, reason: impl Display) -> Rejection {
+	Rejection { field: field.into(), reason: reason.to_string(), code: code.to_owned() }
 }
 
-impl Refusal {
-	/// A refusal because of `field`.
-	pub fn new(
-		field: impl Into<String>,
-		code: &'static str,
-		reason: impl std::fmt::Display,
-	) -> Self {
-		Self { field: field.into(), reason: reason.to_string(), code }
-	}
+/// A rejection for what the standard says.
+pub fn fault(fault: Fault) -> Rejection {
+	rejection(fault.field, fault.code.as_str(), fault.reason)
 }
 
-impl From<Rejection> for Refusal {
-	fn from(rejection: Rejection) -> Self {
-		Self { code: rejection.code.as_str(), field: rejection.field, reason: rejection.reason }
-	}
-}
-
-/// The figures of a message that fall into one slot.
+/// The intervals of a message that fall into one slot, by their places in it, in order of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotPart {
 	/// The slot and its time.
 	pub slot: SlotSpan,
-	/// The figures in order of time, each with its place among the intervals of the message.
-	pub figures: Vec<(usize, CanonicalInterval)>,
+	/// Places among the intervals of the message.
+	pub places: SmallVec<[u16; 4]>,
 }
 
-/// A message that passed every rule that needs no look into the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedReading {
-	/// The zone of the meter.
-	pub zone: ZoneId,
-	/// The place of the meter in the zone.
-	pub meter: MeterIndex,
+/// The parts of a message; most have one.
+pub type SlotParts = SmallVec<[SlotPart; 1]>;
+
+/// A message that passed every rule but for its signature and the look into the store.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
+	/// The meter that it is said to come from.
+	pub meter: &'a RegisteredMeter,
 	/// The message and the signature, as they will be stored and attested.
 	pub signed: SignedMessage,
 	/// What it says, slot by slot.
-	pub parts: Vec<SlotPart>,
+	pub parts: SlotParts,
 }
 
 /// How old and how new a message may be.
@@ -105,29 +95,16 @@ impl Default for TimeLimits {
 	}
 }
 
-/// Reads one JSON message and applies the rules to it.
+/// Applies the rules down to the slots to a message that was read.
 ///
 /// # Errors
 /// The first broken rule.
-pub fn check_reading(
-	json: &[u8],
-	registry: &Registry,
-	now_seconds: u64,
-	limits: TimeLimits,
-) -> Result<CheckedReading, Refusal> {
-	check_signed(SignedMessage::parse(json)?, registry, now_seconds, limits)
-}
-
-/// Applies the rules to a message that was read.
-///
-/// # Errors
-/// The first broken rule.
-pub fn check_signed(
+pub fn check_rules<'a>(
 	signed: SignedMessage,
-	registry: &Registry,
+	registry: &'a Registry,
 	now_seconds: u64,
 	limits: TimeLimits,
-) -> Result<CheckedReading, Refusal> {
+) -> Result<Candidate<'a>, Rejection> {
 	let meter = registry.meter(&MeterId(signed.message.meter_id));
 	check(
 		&signed,
@@ -137,20 +114,15 @@ pub fn check_signed(
 			max_power_w: meter.map(|meter| u64::from(meter.rated_power_w)),
 			..Limits::at(now_seconds)
 		},
-	)?;
-	let Some(meter) = meter else {
-		return Err(Refusal::new(
-			"meterId",
-			UNKNOWN_METER,
-			"no zone of this oracle has such a meter",
-		));
-	};
-	let Some(calendar) = registry.calendar(meter.zone) else {
-		return Err(Refusal::new("meterId", UNKNOWN_METER, "the slots of its zone are not known"));
-	};
+	)
+	.map_err(fault)?;
+	let unknown = |reason| rejection("meterId", UNKNOWN_METER, reason);
+	let meter = meter.ok_or_else(|| unknown("no zone of this oracle has such a meter"))?;
+	let calendar = registry
+		.calendar(meter.zone)
+		.ok_or_else(|| unknown("the slots of its zone are not known"))?;
 	let parts = slot_parts(&signed, calendar, now_seconds, limits)?;
-	signed.verify_prepared(&meter.key).map_err(Rejection::from)?;
-	Ok(CheckedReading { zone: meter.zone, meter: meter.index, signed, parts })
+	Ok(Candidate { meter, signed, parts })
 }
 
 /// Sorts the figures of a message into slots.
@@ -159,16 +131,16 @@ fn slot_parts(
 	calendar: &SlotCalendar,
 	now_seconds: u64,
 	limits: TimeLimits,
-) -> Result<Vec<SlotPart>, Refusal> {
-	let mut parts: Vec<SlotPart> = Vec::new();
-	for (place, interval) in signed.message.intervals.iter().enumerate() {
+) -> Result<SlotParts, Rejection> {
+	let mut parts = SlotParts::new();
+	for (place, interval) in (0u16..).zip(&signed.message.intervals) {
 		if interval.quality == Quality::Missing {
 			continue;
 		}
 		let slot = calendar.span(calendar.at(interval.start_seconds));
 		let within = interval.end_seconds().filter(|end| *end <= slot.end_seconds);
 		let Some(end) = within else {
-			return Err(Refusal::new(
+			return Err(rejection(
 				format!("readings[{place}]"),
 				CROSSES_SLOT,
 				format_args!(
@@ -179,7 +151,7 @@ fn slot_parts(
 		};
 		let age_seconds = now_seconds.saturating_sub(end);
 		if age_seconds > limits.max_age_seconds {
-			return Err(Refusal::new(
+			return Err(rejection(
 				format!("readings[{place}].start"),
 				RejectionCode::Stale.as_str(),
 				format_args!(
@@ -189,12 +161,12 @@ fn slot_parts(
 			));
 		}
 		match parts.last_mut() {
-			Some(part) if part.slot == slot => part.figures.push((place, *interval)),
-			_ => parts.push(SlotPart { slot, figures: vec![(place, *interval)] }),
+			Some(part) if part.slot == slot => part.places.push(place),
+			_ => parts.push(SlotPart { slot, places: smallvec![place] }),
 		}
 	}
 	if parts.is_empty() {
-		return Err(Refusal::new(
+		return Err(rejection(
 			"readings",
 			NO_FIGURE,
 			"every reading is of quality missing: there is nothing to attest",

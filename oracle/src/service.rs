@@ -16,17 +16,25 @@ use crate::{
 	http::{self, Api},
 	ingest::{
 		writer::{Coverage, Writer},
-		Ingest, IngestLimits,
+		Ingest, IngestLimits, SourcePort,
 	},
 	metrics::Metrics,
 	outbox::{Outbox, OutboxConfig},
 	registry::RegistryCell,
+	retention::Retention,
 	seal::Sealer,
-	store::{rocks::RocksStore, Store, StoreError},
+	store::{
+		keys,
+		rocks::{RocksStore, StoreLimits},
+		Store, StoreError,
+	},
 };
 
 /// How long requests that are being served may take when the oracle stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether a new data key is due.
+const KEY_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How the oracle runs.
 #[derive(Clone, Debug)]
@@ -35,6 +43,14 @@ pub struct Config {
 	pub listen: SocketAddr,
 	/// The folder of the database.
 	pub data: PathBuf,
+	/// The file of the key that wraps the keys of the database; made if there is none.
+	pub encryption_key_file: PathBuf,
+	/// After how many seconds values are encrypted with another data key.
+	pub data_key_max_age_seconds: u64,
+	/// For how many seconds readings are kept; for ever if not given.
+	pub retention_seconds: Option<u64>,
+	/// Limits of the database.
+	pub store: StoreLimits,
 	/// The zones whose readings are taken.
 	pub zones: Vec<ZoneId>,
 	/// How long to wait after the end of a slot, by the chain's clock;
@@ -46,6 +62,8 @@ pub struct Config {
 	pub limits: IngestLimits,
 	/// How the outbox is emptied.
 	pub outbox: OutboxConfig,
+	/// Brokers of MQTT that readings are taken from.
+	pub mqtt: Vec<oracle_mqtt::Settings>,
 }
 
 impl Config {
@@ -53,12 +71,17 @@ impl Config {
 	pub fn new(data: PathBuf, listen: SocketAddr, zones: Vec<ZoneId>) -> Self {
 		Self {
 			listen,
+			encryption_key_file: data.with_extension("key"),
 			data,
+			data_key_max_age_seconds: 90 * 86_400,
+			retention_seconds: None,
+			store: StoreLimits::default(),
 			zones,
 			grace_seconds: None,
 			registry_refresh_seconds: 60,
 			limits: IngestLimits::default(),
 			outbox: OutboxConfig::default(),
+			mqtt: Vec::new(),
 		}
 	}
 }
@@ -84,6 +107,9 @@ pub enum ServiceError {
 	/// A part ended that should not.
 	#[error("{0} ended unexpectedly")]
 	Ended(&'static str),
+	/// A source cannot be started.
+	#[error("a broker's source cannot be started: {0}")]
+	Source(String),
 	/// A thread could not be started.
 	#[error("cannot start a thread: {0}")]
 	Thread(io::Error),
@@ -95,6 +121,7 @@ pub struct Service {
 	metrics: Arc<Metrics>,
 	stop: watch::Sender<bool>,
 	server: tokio::task::JoinHandle<io::Result<()>>,
+	sources: JoinSet<()>,
 	tasks: JoinSet<Result<(), ServiceError>>,
 	writer_done: oneshot::Receiver<()>,
 	writer_ended_early: bool,
@@ -112,7 +139,11 @@ impl Service {
 		clock: impl Clock,
 	) -> Result<Self, ServiceError> {
 		let (chain, clock): (_, Arc<dyn Clock>) = (Arc::new(chain), Arc::new(clock));
-		let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.data)?);
+		let kek = keys::key_file(&config.encryption_key_file)?;
+		let now_seconds = clock.now_seconds();
+		let store = RocksStore::open(&config.data, Box::new(kek), now_seconds, config.store)?;
+		let database = Arc::new(store);
+		let store: Arc<dyn Store> = database.clone();
 		let metrics = Arc::new(Metrics::default());
 		let registry = Arc::new(RegistryCell::default());
 		if let Some(saved) = store.load_registry(&config.zones)? {
@@ -136,8 +167,14 @@ impl Service {
 				writer.run(inbox);
 			})
 			.map_err(ServiceError::Thread)?;
-		let ingest =
-			Ingest::new(registry.clone(), clock.clone(), metrics.clone(), config.limits, commands);
+		let ingest = Ingest::new(
+			registry.clone(),
+			clock.clone(),
+			metrics.clone(),
+			store.clone(),
+			config.limits,
+			commands,
+		);
 
 		let outbox_filled = Arc::new(Notify::new());
 		let (heads, new_heads) = watch::channel(None);
@@ -187,7 +224,36 @@ impl Service {
 		};
 		tasks.spawn(async move { head_follower.run().await.map_err(ServiceError::Follow) });
 
+		let (max_age_seconds, key_clock) = (config.data_key_max_age_seconds, clock.clone());
+		tasks.spawn(async move {
+			renew_data_keys(database, key_clock, max_age_seconds).await.map_err(ServiceError::Store)
+		});
+
+		if let Some(seconds) = config.retention_seconds {
+			let retention = Retention {
+				store: store.clone(),
+				registry: registry.clone(),
+				clock: clock.clone(),
+				zones: config.zones.clone(),
+				seconds,
+			};
+			tasks.spawn(async move { retention.run().await.map_err(ServiceError::Store) });
+		}
+
 		let (stop, mut stopped) = watch::channel(false);
+		let mut sources = JoinSet::new();
+		for (number, settings) in config.mqtt.into_iter().enumerate() {
+			let port = Arc::new(SourcePort::new(ingest.clone(), "mqtt"));
+			let source = oracle_mqtt::Source::new(settings, port)
+				.map_err(|error| ServiceError::Source(error.to_string()))?;
+			let counters = source.counters();
+			metrics.add_source(format!("mqtt-{number}"), move || mqtt_counts(&counters));
+			let mut stopped = stop.subscribe();
+			sources.spawn(source.run(async move {
+				// An error means that the service is gone, which is a reason to stop as well.
+				let _ = stopped.wait_for(|stop| *stop).await;
+			}));
+		}
 		let routes = http::router(Api {
 			ingest,
 			store,
@@ -208,6 +274,7 @@ impl Service {
 			metrics,
 			stop,
 			server: tokio::spawn(server),
+			sources,
 			tasks,
 			writer_done,
 			writer_ended_early: false,
@@ -227,6 +294,7 @@ impl Service {
 	/// Waits until a part fails. While all goes well it does not return.
 	pub async fn failed(&mut self) -> ServiceError {
 		tokio::select! {
+			Some(_ended) = self.sources.join_next() => ServiceError::Ended("a broker's source"),
 			Some(ended) = self.tasks.join_next() => match ended {
 				Ok(Err(error)) => error,
 				Ok(Ok(())) => ServiceError::Ended("a task"),
@@ -252,6 +320,11 @@ impl Service {
 			tracing::warn!("some requests took too long and were broken off");
 			self.server.abort();
 		}
+		let sources = async { while self.sources.join_next().await.is_some() {} };
+		if tokio::time::timeout(DRAIN_TIMEOUT, sources).await.is_err() {
+			tracing::warn!("a broker's source took too long and was broken off");
+		}
+		self.sources.shutdown().await;
 		// The tasks hold a way to the writer; with the last one gone it ends by itself.
 		self.tasks.shutdown().await;
 		if !self.writer_ended_early
@@ -260,4 +333,42 @@ impl Service {
 			tracing::error!("the writer did not finish");
 		}
 	}
+}
+
+/// Encrypts with a new data key when the old one is used up or too old. Ends only when that fails: then
+/// nothing more could be written soon.
+async fn renew_data_keys(
+	store: Arc<RocksStore>,
+	clock: Arc<dyn Clock>,
+	max_age_seconds: u64,
+) -> Result<(), StoreError> {
+	let mut looks = tokio::time::interval(KEY_LOOK_INTERVAL);
+	loop {
+		looks.tick().await;
+		let (store, now_seconds) = (store.clone(), clock.now_seconds());
+		let rotate = move || store.rotate_keys_if_due(now_seconds, max_age_seconds);
+		match tokio::task::spawn_blocking(rotate).await {
+			Ok(Ok(true)) => tracing::info!("values are encrypted with a new data key"),
+			Ok(Ok(false)) => {}
+			Ok(Err(error)) => return Err(error),
+			Err(_panicked) => return Err(StoreError::Keys("the rotation broke off".into())),
+		}
+	}
+}
+
+fn mqtt_counts(counters: &oracle_mqtt::Counters) -> Vec<(&'static str, u64)> {
+	[
+		("received", &counters.received),
+		("accepted", &counters.accepted),
+		("duplicate", &counters.duplicate),
+		("rejected", &counters.rejected),
+		("topic-mismatch", &counters.topic_mismatch),
+		("too-large", &counters.too_large),
+		("unavailable", &counters.unavailable),
+		("reconnects", &counters.reconnects),
+		("in-flight", &counters.in_flight),
+	]
+	.into_iter()
+	.map(|(name, counter)| (name, counter.load(std::sync::atomic::Ordering::Relaxed)))
+	.collect()
 }

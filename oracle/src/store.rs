@@ -1,4 +1,6 @@
 //! What survives a crash: a port, its types, and the RocksDB adapter in [`rocks`].
+//!
+//! Everything that says something about a meter is encrypted: see [`keys`].
 
 use codec::{Decode, Encode};
 use energy_primitives::{
@@ -11,7 +13,13 @@ use wia_ene_014::canonical::SignedMessage;
 
 use crate::registry::Registry;
 
+pub mod dead_letter;
+pub mod keys;
+pub mod reading_key;
 pub mod rocks;
+
+pub use dead_letter::{DeadLetter, KeptDeadLetter};
+pub use reading_key::{ReadingKey, ReadingSealer};
 
 /// A signed message as one slot keeps it.
 ///
@@ -110,14 +118,33 @@ pub enum StoreError {
 		/// What this version reads.
 		expected: u32,
 	},
+	/// A value cannot be encrypted, or the keys cannot be used.
+	#[error("the keys of the data folder: {0}")]
+	Keys(String),
+}
+
+/// Slots of a meter, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecentSlots {
+	/// Those with readings.
+	pub slots: Vec<Slot>,
+	/// Where to go on; `None` when there are no older ones.
+	pub next_before: Option<Slot>,
 }
 
 /// Keeps readings, seals, attestations on their way, and a copy of the registry.
 ///
 /// Every writing method has synced its change to the disk, as one whole, when it returns `Ok`.
 pub trait Store: Send + Sync + 'static {
-	/// Adds readings.
-	fn add_readings(&self, readings: &[StoredReading]) -> Result<(), StoreError>;
+	/// Encodes and encrypts readings with the keys of this moment. Take one for a request.
+	fn sealer(&self) -> ReadingSealer;
+
+	/// Adds readings, each with its sealed value, and what was rejected.
+	fn add(
+		&self,
+		readings: &[(ReadingKey, &[u8])],
+		dead_letters: &[DeadLetter],
+	) -> Result<(), StoreError>;
 
 	/// Shows the readings of a slot by (meter, start), of the meters in the range.
 	fn visit_readings(
@@ -135,15 +162,28 @@ pub trait Store: Send + Sync + 'static {
 		after: Option<Slot>,
 	) -> Result<Option<Slot>, StoreError>;
 
-	/// Where a meter had readings in a slot.
+	/// Where a meter has readings in a slot.
 	fn locate(
 		&self,
 		meter: MeterId,
 		slot: Slot,
 	) -> Result<Option<(ZoneId, MeterIndex)>, StoreError>;
 
-	/// The newest slots in which a meter has readings, newest first, at most `limit`.
-	fn recent_slots(&self, meter: MeterId, limit: usize) -> Result<Vec<Slot>, StoreError>;
+	/// The newest slots, older than `before`, in which a meter has readings, at most `limit`. Looks at
+	/// a bounded number of slots: there may be fewer than `limit` and older ones all the same.
+	fn recent_slots(
+		&self,
+		meter: MeterId,
+		before: Option<Slot>,
+		limit: usize,
+	) -> Result<RecentSlots, StoreError>;
+
+	/// What was rejected, oldest first, after a number, at most `limit`.
+	fn dead_letters(
+		&self,
+		after: Option<u64>,
+		limit: usize,
+	) -> Result<Vec<KeptDeadLetter>, StoreError>;
 
 	/// Marks every slot up to `through` as sealed, keeps the attestations, and puts those that are
 	/// [pending](SealedPage::new) into the outbox.
@@ -165,6 +205,9 @@ pub trait Store: Send + Sync + 'static {
 
 	/// Takes a page out of the outbox.
 	fn finish(&self, key: PageKey, state: PageState) -> Result<(), StoreError>;
+
+	/// Forgets the readings and pages of a zone before a slot.
+	fn forget_before(&self, zone: ZoneId, slot: Slot) -> Result<(), StoreError>;
 
 	/// Replaces the copy of a zone's meters from the place `from` on.
 	fn save_meters(

@@ -175,11 +175,11 @@ proptest! {
 		batch in 1usize..5,
 	) {
 		let folder = tempfile::tempdir().unwrap();
-		let store = RocksStore::open(folder.path()).unwrap();
+		let store = open_store(&folder.path().join("db")).unwrap();
 		for readings in shuffled.chunks(batch) {
-			store.add_readings(readings).unwrap();
+			store_readings(&store, readings).unwrap();
 			// Written again, as after a lost answer.
-			store.add_readings(&readings[..1]).unwrap();
+			store_readings(&store, &readings[..1]).unwrap();
 		}
 		let found = readings(&store, ZONE, FIRST_SLOT, 0..u32::MAX).unwrap();
 		prop_assert_eq!(&found, &sorted);

@@ -21,16 +21,17 @@ use energy_oracle::{
 	ingest::{
 		body::Format,
 		writer::{Coverage, Writer},
-		Ingest, IngestError, IngestLimits, Outcome,
+		Ingest, IngestError, IngestLimits, Messages,
 	},
 	metrics::Metrics,
 	registry::{Registry, RegistryCell},
 	store::{
-		readings, rocks::RocksStore, Attestation, PageKey, PageState, SealedPage, Store,
-		StoreError, StoredReading,
+		readings, rocks::RocksStore, Attestation, DeadLetter, KeptDeadLetter, PageKey, PageState,
+		ReadingKey, ReadingSealer, RecentSlots, SealedPage, Store, StoreError, StoredReading,
 	},
 };
 use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId};
+use oracle_port::Verdict;
 use sp_core::H256;
 use support::*;
 use tokio::sync::mpsc;
@@ -49,7 +50,7 @@ struct Gate {
 impl Gate {
 	fn new(folder: &Path) -> Arc<Self> {
 		Arc::new(Self {
-			inner: RocksStore::open(folder).unwrap(),
+			inner: open_store(&folder.join("db")).unwrap(),
 			is_open: Mutex::new(true),
 			opened: Condvar::new(),
 			writes: AtomicUsize::new(0),
@@ -65,7 +66,14 @@ impl Gate {
 }
 
 impl Store for Gate {
-	fn add_readings(&self, readings: &[StoredReading]) -> Result<(), StoreError> {
+	fn sealer(&self) -> ReadingSealer {
+		self.inner.sealer()
+	}
+	fn add(
+		&self,
+		readings: &[(ReadingKey, &[u8])],
+		dead_letters: &[DeadLetter],
+	) -> Result<(), StoreError> {
 		self.waiting.fetch_add(1, Ordering::SeqCst);
 		let open = self.opened.wait_while(self.is_open.lock().unwrap(), |open| !*open).unwrap();
 		drop(open);
@@ -74,7 +82,7 @@ impl Store for Gate {
 			return Err(StoreError::Database("no space left on device".into()));
 		}
 		self.writes.fetch_add(1, Ordering::SeqCst);
-		self.inner.add_readings(readings)
+		self.inner.add(readings, dead_letters)
 	}
 	fn visit_readings(
 		&self,
@@ -99,8 +107,23 @@ impl Store for Gate {
 	) -> Result<Option<(ZoneId, MeterIndex)>, StoreError> {
 		self.inner.locate(meter, slot)
 	}
-	fn recent_slots(&self, meter: MeterId, limit: usize) -> Result<Vec<Slot>, StoreError> {
-		self.inner.recent_slots(meter, limit)
+	fn recent_slots(
+		&self,
+		meter: MeterId,
+		before: Option<Slot>,
+		limit: usize,
+	) -> Result<RecentSlots, StoreError> {
+		self.inner.recent_slots(meter, before, limit)
+	}
+	fn dead_letters(
+		&self,
+		after: Option<u64>,
+		limit: usize,
+	) -> Result<Vec<KeptDeadLetter>, StoreError> {
+		self.inner.dead_letters(after, limit)
+	}
+	fn forget_before(&self, zone: ZoneId, slot: Slot) -> Result<(), StoreError> {
+		self.inner.forget_before(zone, slot)
 	}
 	fn seal(
 		&self,
@@ -155,9 +178,19 @@ fn ingest(store: Arc<Gate>, devices: &[Device]) -> Ingest {
 	clock.set(end(FIRST_SLOT) + 5);
 	let metrics = Arc::new(Metrics::default());
 	let (commands, inbox) = mpsc::channel(64);
-	let writer = Writer::new(store, metrics.clone(), Arc::new(Coverage::default()));
+	let writer = Writer::new(store.clone(), metrics.clone(), Arc::new(Coverage::default()));
 	std::thread::spawn(move || writer.run(inbox));
-	Ingest::new(cell, Arc::new(clock), metrics, IngestLimits::default(), commands)
+	Ingest::new(cell, Arc::new(clock), metrics, store, IngestLimits::default(), commands)
+}
+
+/// Submits a body, and waits for its turn for as long as it takes.
+async fn submit(
+	ingest: &Ingest,
+	format: Format,
+	body: String,
+) -> Result<Vec<Verdict>, IngestError> {
+	let messages = Messages::Body(format, body.into());
+	ingest.submit("test", messages, std::time::Duration::from_secs(30)).await
 }
 
 mod group_commit {
@@ -170,21 +203,21 @@ mod group_commit {
 		let devices: Vec<_> = (0..=REQUESTS).map(Device::new).collect();
 		let gate = Gate::new(folder.path());
 		let ingest = ingest(gate.clone(), &devices);
-		let submit = |body: String| {
+		let send = |body: String| {
 			let ingest = ingest.clone();
-			tokio::spawn(async move { ingest.submit(Format::JsonLines, body).await })
+			tokio::spawn(async move { submit(&ingest, Format::JsonLines, body).await })
 		};
 
 		// The first write is held up; all others queue behind it.
 		gate.set_open(false);
-		let first = submit(devices[0].full(FIRST_SLOT, 1, 0));
+		let first = send(devices[0].full(FIRST_SLOT, 1, 0));
 		eventually("the writer waits", || async { gate.waiting.load(Ordering::SeqCst) == 1 }).await;
 		let others: Vec<_> = devices[1..]
 			.iter()
 			.map(|device| {
 				let new = device.full(FIRST_SLOT, 1, 0);
 				let known = devices[0].full(FIRST_SLOT, 1, 0);
-				submit(format!("{new}\n{known}\n{new}"))
+				send(format!("{new}\n{known}\n{new}"))
 			})
 			.collect();
 		tokio::time::sleep(std::time::Duration::from_millis(500)).await;
@@ -192,9 +225,9 @@ mod group_commit {
 		assert!(others.iter().all(|other| !other.is_finished()));
 		gate.set_open(true);
 
-		assert_eq!(first.await.unwrap().unwrap(), [Outcome::Accepted]);
+		assert_eq!(first.await.unwrap().unwrap(), [Verdict::Accepted]);
 		for other in others {
-			let expected = [Outcome::Accepted, Outcome::Duplicate, Outcome::Duplicate];
+			let expected = [Verdict::Accepted, Verdict::Duplicate, Verdict::Duplicate];
 			assert_eq!(other.await.unwrap().unwrap(), expected);
 		}
 		let writes = gate.writes.load(Ordering::SeqCst);
@@ -211,10 +244,10 @@ mod group_commit {
 		let ingest = ingest(gate.clone(), &[device.clone()]);
 		let message = device.full(FIRST_SLOT, 1, 0);
 		gate.failures.store(1, Ordering::SeqCst);
-		let failed = ingest.submit(Format::Json, message.clone()).await;
+		let failed = submit(&ingest, Format::Json, message.clone()).await;
 		assert!(matches!(failed, Err(IngestError::Store(_))), "{failed:?}");
 		// It must not be taken for a duplicate now.
-		assert_eq!(ingest.submit(Format::Json, message).await.unwrap(), [Outcome::Accepted]);
+		assert_eq!(submit(&ingest, Format::Json, message).await.unwrap(), [Verdict::Accepted]);
 	}
 
 	#[tokio::test(flavor = "multi_thread")]
@@ -226,7 +259,7 @@ mod group_commit {
 		gate.set_open(false);
 		let taken = tokio::spawn({
 			let (ingest, body) = (ingest.clone(), devices[0].full(FIRST_SLOT, 1, 0));
-			async move { ingest.submit(Format::Json, body).await }
+			async move { submit(&ingest, Format::Json, body).await }
 		});
 		eventually("the writer waits", || async { gate.waiting.load(Ordering::SeqCst) == 1 }).await;
 		let closed = tokio::spawn({
@@ -239,9 +272,9 @@ mod group_commit {
 		closed.await.unwrap().unwrap();
 		let stored = readings(gate.as_ref(), ZONE, FIRST_SLOT, 0..u32::MAX).unwrap();
 		assert_eq!(stored.len(), 1);
-		assert_eq!(taken.await.unwrap().unwrap(), [Outcome::Accepted]);
-		let late = ingest.submit(Format::Json, devices[1].full(FIRST_SLOT, 1, 0)).await.unwrap();
-		let Outcome::Rejected(refusal) = &late[0] else { panic!("{late:?}") };
+		assert_eq!(taken.await.unwrap().unwrap(), [Verdict::Accepted]);
+		let late = submit(&ingest, Format::Json, devices[1].full(FIRST_SLOT, 1, 0)).await.unwrap();
+		let Verdict::Rejected(refusal) = &late[0] else { panic!("{late:?}") };
 		assert_eq!(refusal.code, "slot-sealed");
 	}
 }
@@ -319,7 +352,7 @@ mod recovery {
 		let data = folder.path().join("db");
 		let devices: Vec<_> = (0..METERS).map(Device::new).collect();
 		{
-			let store = RocksStore::open(&data).unwrap();
+			let store = open_store(&data).unwrap();
 			let meters: Vec<_> = devices.iter().map(Device::registration).collect();
 			store.save_meters(ZONE, MeterIndex(0), &meters).unwrap();
 			store.save_calendar(ZONE, &calendar()).unwrap();
@@ -388,7 +421,7 @@ mod recovery {
 		assert!(terminated.success());
 		assert!(oracle.process.wait().unwrap().success(), "it stops with success");
 
-		let store = RocksStore::open(&data).unwrap();
+		let store = open_store(&data).unwrap();
 		let mut stored: BTreeMap<(u32, u64), u64> = BTreeMap::new();
 		let mut slot = None;
 		while let Some(found) = store.next_slot_with_readings(ZONE, slot).unwrap() {

@@ -248,16 +248,16 @@ mod refuse {
 		let oracle = Running::start_with(&[device.clone()], |config| {
 			// Nobody gets a place to verify signatures while the one place is taken.
 			config.limits.parallel = 1;
-			config.limits.queue_timeout = Duration::from_millis(1);
+			config.limits.patience = Duration::from_millis(1);
 		})
 		.await;
 		let message = device.full(FIRST_SLOT, 1, 0);
 		let body = vec![message.as_str(); 3_000].join("\n");
 		let requests = (0..8).map(|_| oracle.post_as("application/x-ndjson", body.clone()));
 		let answers = futures::future::join_all(requests).await;
-		let busy: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+		let busy: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
 		assert!(!busy.is_empty() && busy.len() < 8, "{} of 8 were refused", busy.len());
-		assert_problem(busy[0], 503, "busy");
+		assert_problem(busy[0], 429, "busy");
 		oracle.stop().await;
 	}
 }

@@ -190,13 +190,13 @@ fn what_is_sealed_is_in_the_outbox_until_it_is_finished() {
 		readings_count: 3,
 	};
 	{
-		let store = RocksStore::open(folder.path()).unwrap();
+		let store = open_store(&folder.path().join("db")).unwrap();
 		assert_eq!(store.sealed_through(ZONE).unwrap(), None);
 		let pages = [page(7, 0, 2), page(7, 1, 1), page(7, 2, 0)];
 		store.seal(ZONE, Slot(7), &pages).unwrap();
 		store.seal(ZONE, Slot(9), &[page(9, 0, 1)]).unwrap();
 	}
-	let store = RocksStore::open(folder.path()).unwrap();
+	let store = open_store(&folder.path().join("db")).unwrap();
 	assert_eq!(store.sealed_through(ZONE).unwrap(), Some(Slot(9)));
 	let keys = [page(7, 0, 0).key, page(7, 1, 0).key, page(9, 0, 0).key];
 	assert_eq!(store.outbox(9).unwrap(), keys);

@@ -12,17 +12,21 @@ use anyhow::{bail, ensure, Context, Result};
 /// How often a log is looked at while a line is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// The oracle, which is of a workspace of its own, in the target folder.
+const ORACLE: &str = "oracle/release/energy-oracle";
+
 /// A program that was built together with this one.
 ///
 /// # Errors
 /// When it was not built.
 pub fn program(name: &str) -> Result<PathBuf> {
 	let own = std::env::current_exe()?;
+	let place = if name == "energy-oracle" { ORACLE } else { name };
 	own.ancestors()
 		.skip(1)
-		.map(|folder| folder.join(name))
+		.map(|folder| folder.join(place))
 		.find(|path| path.is_file())
-		.with_context(|| format!("{name} is not built; build the whole workspace"))
+		.with_context(|| format!("{name} is not built; run scripts/build.sh"))
 }
 
 /// An empty folder beside the programs, for what a test leaves.

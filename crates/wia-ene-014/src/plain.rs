@@ -7,6 +7,8 @@
 //! beginning, and says what is wrong. So this one must refuse too much rather than too little, and
 //! what it takes must be what the general reader takes, with the same content.
 
+use core::ops::Range;
+
 use chrono::NaiveDate;
 
 use crate::{
@@ -45,8 +47,8 @@ impl SignedMessage {
 	///
 	/// `None` says nothing about the body, except that it has to be taken apart by a JSON parser
 	/// and its messages read one by one with [`SignedMessage::parse`]. Where there is a result, that
-	/// way leads to the same one.
-	pub fn parse_plain_array(body: &[u8], limit: usize) -> Option<Vec<Self>> {
+	/// way leads to the same one. With each message comes its place in the body.
+	pub fn parse_plain_array(body: &[u8], limit: usize) -> Option<Vec<(Range<usize>, Self)>> {
 		let mut scanner = Scanner { rest: body };
 		let mut messages = Vec::new();
 		scanner.array(|scanner| {
@@ -54,12 +56,13 @@ impl SignedMessage {
 				return None;
 			}
 			scanner.skip_blanks();
-			let before = scanner.rest.len();
+			let start = body.len().saturating_sub(scanner.rest.len());
 			let message = read_message(scanner)?;
-			if before.saturating_sub(scanner.rest.len()) > MAX_MESSAGE_BYTES {
+			let end = body.len().saturating_sub(scanner.rest.len());
+			if end.saturating_sub(start) > MAX_MESSAGE_BYTES {
 				return None;
 			}
-			messages.push(message);
+			messages.push((start..end, message));
 			Some(())
 		})?;
 		scanner.end()?;

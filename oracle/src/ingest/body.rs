@@ -1,7 +1,11 @@
 //! Takes a request's body apart into messages.
 
+use bytes::Bytes;
+use oracle_port::Rejection;
 use serde_json::value::RawValue;
 use wia_ene_014::canonical::SignedMessage;
+
+use crate::reading::fault;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,22 +51,36 @@ pub enum BodyError {
 	},
 }
 
-/// The messages of a body that is an array of at most `limit` plain ones; `None` for every other body,
-/// which [`split`] takes apart.
-pub fn plain_messages(format: Format, body: &[u8], limit: usize) -> Option<Vec<SignedMessage>> {
-	match format {
-		Format::Json => SignedMessage::parse_plain_array(body, limit),
-		Format::JsonLines => None,
-	}
-	.filter(|messages| !messages.is_empty())
+/// A message as it came in, and what it says.
+pub type Parsed = (Bytes, Result<SignedMessage, Rejection>);
+
+/// Reads one message.
+pub fn parse(document: Bytes) -> Parsed {
+	let signed = SignedMessage::parse(&document).map_err(fault);
+	(document, signed)
 }
 
-/// The messages of a body, each as the bytes it was written with.
+/// Reads the messages of a body.
 ///
 /// # Errors
-/// When the body is not a list of messages. A line that is no JSON is a message that will be
-/// rejected, not an error of the body.
-pub fn split(format: Format, body: &[u8], limit: usize) -> Result<Vec<&[u8]>, BodyError> {
+/// When the body is not a list of at most `limit` messages. What is wrong with one of them is told
+/// in its place.
+pub fn parse_body(format: Format, body: &Bytes, limit: usize) -> Result<Vec<Parsed>, BodyError> {
+	// Most bodies are an array of plain messages, which is read in one pass.
+	let plain = match format {
+		Format::Json => SignedMessage::parse_plain_array(body, limit),
+		Format::JsonLines => None,
+	};
+	if let Some(messages) = plain {
+		return Ok(messages.into_iter().map(|(at, signed)| (body.slice(at), Ok(signed))).collect());
+	}
+	let messages = split(format, body, limit)?;
+	Ok(messages.into_iter().map(|message| parse(body.slice_ref(message))).collect())
+}
+
+/// The messages of a body, each as the bytes it was written with. A line that is no JSON is a message
+/// that will be rejected, not an error of the body.
+fn split(format: Format, body: &[u8], limit: usize) -> Result<Vec<&[u8]>, BodyError> {
 	let messages = match format {
 		Format::Json => split_json(body)?,
 		Format::JsonLines => body
@@ -128,6 +146,16 @@ mod tests {
 		assert!(matches!(split(Format::Json, b"{} {}", 9), Err(BodyError::NotJson(_))));
 		assert_eq!(split(Format::Json, b"[1,2,3]", 2), Err(BodyError::TooMany { limit: 2 }));
 		assert_eq!(split(Format::JsonLines, b"1\n2\n3", 2), Err(BodyError::TooMany { limit: 2 }));
+	}
+
+	#[test]
+	fn each_message_is_kept_with_what_it_says() {
+		let body = Bytes::from_static(b"{\"a\":1}\n7\n");
+		let parsed = parse_body(Format::JsonLines, &body, 9).expect("two lines");
+		let documents: Vec<&[u8]> = parsed.iter().map(|(document, _)| &document[..]).collect();
+		assert_eq!(documents, [&b"{\"a\":1}"[..], b"7"]);
+		assert!(parsed.iter().all(|(_, signed)| signed.is_err()));
+		assert_eq!(parse_body(Format::Json, &Bytes::new(), 9), Err(BodyError::Empty));
 	}
 
 	#[test]

@@ -9,33 +9,38 @@ use std::{
 	time::Instant,
 };
 
-use energy_primitives::{MeterIndex, Slot, SlotSpan, ZoneId};
+use energy_primitives::{Slot, SlotSpan, ZoneId};
+use oracle_port::Verdict;
 use tokio::sync::{mpsc, oneshot};
-use wia_ene_014::canonical::CanonicalInterval;
 
-use super::Outcome;
+use super::{
+	check::{CheckedBatch, CheckedReading},
+	figure::{none, Figure, Knowledge, OpenSlot, MAX_FIGURES},
+};
 use crate::{
 	metrics::Metrics,
-	reading::{figures_in, CheckedReading, Refusal, CONFLICTING_READING, SLOT_SEALED},
-	store::{Store, StoreError, StoredReading},
+	reading::{figures_in, rejection, CONFLICTING_READING, SLOT_SEALED, TOO_MANY_FIGURES},
+	store::{DeadLetter, ReadingKey, Store, StoreError},
 };
 
-/// The most readings in one write.
-const GROUP_READINGS: usize = 20_000;
+/// The most messages in one write.
+const GROUP_MESSAGES: usize = 20_000;
 /// The most slots whose figures are kept in memory from one write to the next.
 const OPEN_SLOTS: usize = 64;
+/// The most figures that are kept in memory, where several slots share them.
+const OPEN_FIGURES: usize = 8_000_000;
 
 /// The answer to [`Command::Store`].
-pub type StoreAnswer = Result<Vec<Outcome>, Arc<StoreError>>;
+pub type StoreAnswer = Result<Vec<Verdict>, Arc<StoreError>>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub enum Command {
-	/// Store readings; answer when they are on disk.
+	/// Store messages; answer when they are on disk.
 	Store {
 		/// Checked against everything but the store.
-		readings: Vec<CheckedReading>,
-		/// One outcome for each reading, in order.
+		batch: Box<CheckedBatch>,
+		/// One verdict for each message, in order.
 		answer: oneshot::Sender<StoreAnswer>,
 	},
 	/// Take no more readings for the slots of a zone up to one; answer when all that were taken
@@ -60,74 +65,25 @@ impl Coverage {
 		self.lock().get(&(zone, slot)).copied().unwrap_or(0)
 	}
 
+	fn note(&self, zone: ZoneId, slot: Slot, complete: u32) {
+		// Most notes say nothing new, and nothing at all while no meter is complete.
+		if complete > 0 {
+			self.lock().insert((zone, slot), complete);
+		}
+	}
+
 	fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(ZoneId, Slot), u32>> {
 		self.0.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 }
 
-/// The figures of a slot that is being filled, by meter index.
-#[derive(Debug, Default)]
-struct OpenSlot {
-	meters: HashMap<u32, Vec<CanonicalInterval>>,
-	complete: u32,
-	last_used: u64,
-}
-
-impl OpenSlot {
-	fn insert(
-		&mut self,
-		meter: u32,
-		figures: impl IntoIterator<Item = CanonicalInterval>,
-		slot: &SlotSpan,
-	) {
-		let known = self.meters.entry(meter).or_default();
-		let was_complete = covers(known, slot);
-		known.extend(figures);
-		if !was_complete && covers(known, slot) {
-			self.complete = self.complete.saturating_add(1);
-		}
-	}
-}
-
-/// Whether figures that lie within one slot and do not overlap fill it.
-fn covers(figures: &[CanonicalInterval], slot: &SlotSpan) -> bool {
-	figures.iter().map(|figure| u64::from(figure.duration_seconds)).sum::<u64>()
-		== slot.length_seconds()
-}
-
-/// What a slot already knows of some figures.
-#[derive(Debug, PartialEq, Eq)]
-enum Knowledge {
-	/// All of them.
-	All,
-	/// None of them, and nothing that overlaps.
-	Nothing,
-	/// Something else: the place of the first figure that does not fit.
-	Conflict(usize, &'static str),
-}
-
-fn compare(known: &[CanonicalInterval], figures: &[(usize, CanonicalInterval)]) -> Knowledge {
-	let mut same = 0usize;
-	for (place, figure) in figures {
-		let end = figure.end_seconds().unwrap_or(u64::MAX);
-		for other in known {
-			if other == figure {
-				same = same.saturating_add(1);
-			} else if other.start_seconds < end
-				&& figure.start_seconds < other.end_seconds().unwrap_or(u64::MAX)
-			{
-				return Knowledge::Conflict(*place, "another figure is stored for this time");
-			}
-		}
-	}
-	match (same, figures.first()) {
-		(0, _) | (_, None) => Knowledge::Nothing,
-		(same, _) if same == figures.len() => Knowledge::All,
-		(_, Some((place, _))) => Knowledge::Conflict(
-			*place,
-			"some figures of this slot are stored already and some are new: send the new ones alone",
-		),
-	}
+/// A part of a message that is to be written.
+struct Fresh {
+	key: ReadingKey,
+	/// Which batch of the group.
+	batch: usize,
+	/// Where in its values.
+	value: std::ops::Range<usize>,
 }
 
 /// The writer. [`run`](Self::run) it on a thread of its own.
@@ -150,10 +106,10 @@ impl Writer {
 	pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
 		while let Some(first) = commands.blocking_recv() {
 			let mut group = vec![first];
-			let mut readings = size(&group[0]);
-			while readings < GROUP_READINGS {
+			let mut messages = size(&group[0]);
+			while messages < GROUP_MESSAGES {
 				let Ok(command) = commands.try_recv() else { break };
-				readings = readings.saturating_add(size(&command));
+				messages = messages.saturating_add(size(&command));
 				group.push(command);
 			}
 			self.serve(group);
@@ -163,21 +119,27 @@ impl Writer {
 	/// Writes a group as one whole, then answers each command of it.
 	fn serve(&mut self, group: Vec<Command>) {
 		let started = Instant::now();
-		let mut batch = Vec::new();
-		let mut stores = Vec::new();
+		let mut batches = Vec::new();
 		let mut closes = Vec::new();
+		let mut fresh = Vec::new();
+		let mut letters = Vec::new();
 		let mut failed = None;
 		for command in group {
 			match command {
-				Command::Store { readings, answer } => {
-					let mut outcomes = Vec::with_capacity(readings.len());
-					for reading in readings {
-						match self.judge(reading, &mut batch) {
-							Ok(outcome) => outcomes.push(outcome),
+				Command::Store { mut batch, answer } => {
+					letters.append(&mut batch.dead_letters);
+					for reading in std::mem::take(&mut batch.readings) {
+						match self.judge(&reading, batches.len(), &mut fresh) {
+							Ok(verdict) => {
+								letters.extend(letter(&batch, &reading, &verdict));
+								if let Some(place) = batch.verdicts.get_mut(reading.position) {
+									*place = verdict;
+								}
+							}
 							Err(error) => failed = Some(error),
 						}
 					}
-					stores.push((answer, outcomes));
+					batches.push((batch, answer));
 				}
 				Command::Close { zone, through, answer } => {
 					let closed = self.closed.entry(zone).or_insert(through);
@@ -190,98 +152,133 @@ impl Writer {
 		}
 		let written = match failed {
 			Some(error) => Err(error),
-			None if batch.is_empty() => Ok(()),
-			None => self.store.add_readings(&batch),
+			None => self.write(&batches, &mut fresh, &letters),
 		};
 		// Only now: what is not on disk yet could not be read back.
-		while self.open.len() > OPEN_SLOTS {
-			let oldest = self.open.iter().min_by_key(|(_, open)| open.last_used);
-			let Some(key) = oldest.map(|(key, _)| *key) else { break };
-			self.open.remove(&key);
-		}
+		self.forget_idle_slots();
 		// A receiver that is gone has hung up; its readings are stored all the same.
 		match written {
 			Ok(()) => {
-				if !batch.is_empty() {
-					self.metrics.count_commit(batch.len(), started.elapsed());
+				if !fresh.is_empty() {
+					self.metrics.count_commit(fresh.len(), started.elapsed());
 				}
-				for (answer, outcomes) in stores {
-					let _ = answer.send(Ok(outcomes));
+				for (batch, answer) in batches {
+					let _ = answer.send(Ok(batch.verdicts));
 				}
 				for answer in closes {
 					let _ = answer.send(());
 				}
 			}
 			Err(error) => {
-				tracing::error!(%error, readings = batch.len(), "readings could not be stored");
+				tracing::error!(%error, readings = fresh.len(), "readings could not be stored");
 				// What is in memory may be more than what is on disk: forget it. A slot that was to
 				// be closed stays closed for readings; its caller hears that it failed and asks again.
 				self.open.clear();
 				self.coverage.lock().clear();
 				let error = Arc::new(error);
-				for (answer, _) in stores {
+				for (_, answer) in batches {
 					let _ = answer.send(Err(error.clone()));
 				}
 			}
 		}
 	}
 
-	/// Decides on one reading, and adds what is new to the batch.
+	fn write(
+		&self,
+		batches: &[(Box<CheckedBatch>, oneshot::Sender<StoreAnswer>)],
+		fresh: &mut [Fresh],
+		letters: &[DeadLetter],
+	) -> Result<(), StoreError> {
+		if fresh.is_empty() && letters.is_empty() {
+			return Ok(());
+		}
+		// In the order of their keys they cost the store least.
+		fresh.sort_unstable_by_key(|part| part.key);
+		let readings: Vec<(ReadingKey, &[u8])> = fresh
+			.iter()
+			.filter_map(|part| {
+				let (batch, _answer) = batches.get(part.batch)?;
+				Some((part.key, batch.values.get(part.value.clone())?))
+			})
+			.collect();
+		self.store.add(&readings, letters)
+	}
+
+	/// Forgets the slots that were used least lately, while there are too many, or too many figures in
+	/// them. They are read back when they are needed.
+	fn forget_idle_slots(&mut self) {
+		let mut figures: usize = self.open.values().map(OpenSlot::figures).sum();
+		while self.open.len() > OPEN_SLOTS || (figures > OPEN_FIGURES && self.open.len() > 1) {
+			let oldest = self.open.iter().min_by_key(|(_, open)| open.last_used);
+			let Some(key) = oldest.map(|(key, _)| *key) else { break };
+			let forgotten = self.open.remove(&key).map_or(0, |open| open.figures());
+			figures = figures.saturating_sub(forgotten);
+		}
+	}
+
+	/// Decides on one message, and adds what is new of it.
 	fn judge(
 		&mut self,
-		reading: CheckedReading,
-		batch: &mut Vec<StoredReading>,
-	) -> Result<Outcome, StoreError> {
-		let CheckedReading { zone, meter, signed, parts } = reading;
-		let mut fresh = Vec::with_capacity(parts.len());
+		reading: &CheckedReading,
+		batch: usize,
+		fresh: &mut Vec<Fresh>,
+	) -> Result<Verdict, StoreError> {
+		let CheckedReading { zone, meter, parts, .. } = reading;
+		let mut new_parts = 0usize;
 		for part in parts {
-			let closed = self.is_closed(zone, part.slot.slot)?;
-			let knowledge = if closed {
-				let known = self.stored_figures(zone, part.slot, meter)?;
-				compare(&known, &part.figures)
+			let closed = self.is_closed(*zone, part.slot.slot)?;
+			let (knowledge, count) = if closed {
+				let mut known = OpenSlot::default();
+				self.read_slot(&mut known, *zone, part.slot, meter.0..meter.0.saturating_add(1))?;
+				let known = known.known(meter.0).unwrap_or_else(|| none());
+				(known.compare(&part.figures), known.len())
 			} else {
-				let open = self.open_slot(zone, part.slot)?;
-				compare(open.meters.get(&meter.0).map_or(&[], Vec::as_slice), &part.figures)
+				let open = self.open_slot(*zone, part.slot)?;
+				let known = open.known(meter.0).unwrap_or_else(|| none());
+				(known.compare(&part.figures), known.len())
 			};
-			let place = part.figures.first().map_or(0, |(place, _)| *place);
+			let first = part.figures.first().map_or(0, |(place, _)| *place);
+			let refuse = |place: u16, code, reason: &str| {
+				Ok(Verdict::Rejected(rejection(format!("readings[{place}]"), code, reason)))
+			};
 			match knowledge {
 				Knowledge::All => {}
 				Knowledge::Nothing if closed => {
-					return Ok(Outcome::Rejected(Refusal::new(
-						format!("readings[{place}]"),
-						SLOT_SEALED,
-						format_args!("slot {} has been sealed for attestation", part.slot.slot),
-					)))
+					let reason =
+						format!("slot {} has been sealed for attestation", part.slot.slot);
+					return refuse(first, SLOT_SEALED, &reason);
 				}
-				Knowledge::Nothing => fresh.push(part),
-				Knowledge::Conflict(place, reason) => {
-					return Ok(Outcome::Rejected(Refusal::new(
-						format!("readings[{place}]"),
-						CONFLICTING_READING,
-						reason,
-					)))
+				Knowledge::Nothing if count.saturating_add(part.figures.len()) > MAX_FIGURES => {
+					let reason = format!("a meter has at most {MAX_FIGURES} figures in a slot");
+					return refuse(first, TOO_MANY_FIGURES, &reason);
+				}
+				Knowledge::Nothing => new_parts = new_parts.saturating_add(1),
+				Knowledge::Conflict(place) => {
+					let reason = "another figure is stored for this time";
+					return refuse(place, CONFLICTING_READING, reason);
+				}
+				Knowledge::Mixed(place) => {
+					let reason = "some figures of this slot are stored already and some are new: \
+					              send the new ones alone";
+					return refuse(place, CONFLICTING_READING, reason);
 				}
 			}
 		}
-		if fresh.is_empty() {
-			return Ok(Outcome::Duplicate);
+		if new_parts == 0 {
+			return Ok(Verdict::Duplicate);
 		}
-		for part in fresh {
-			let Some((_, first)) = part.figures.first() else { continue };
-			let start_seconds = first.start_seconds;
-			let open = self.open_slot(zone, part.slot)?;
-			open.insert(meter.0, part.figures.into_iter().map(|(_, figure)| figure), &part.slot);
-			let complete = open.complete;
-			self.coverage.lock().insert((zone, part.slot.slot), complete);
-			batch.push(StoredReading {
-				zone,
-				slot: part.slot.slot,
-				meter,
-				start_seconds,
-				signed: signed.clone(),
-			});
+		for part in parts {
+			let open = self.open_slot(*zone, part.slot)?;
+			let known = open.known(meter.0).unwrap_or_else(|| none());
+			if new_parts < parts.len() && known.compare(&part.figures) == Knowledge::All {
+				continue;
+			}
+			open.insert(meter.0, part.figures.iter().map(|(_, figure)| *figure), &part.slot);
+			let complete = open.complete();
+			self.coverage.note(*zone, part.slot.slot, complete);
+			fresh.push(Fresh { key: part.key, batch, value: part.value.clone() });
 		}
-		Ok(Outcome::Accepted)
+		Ok(Verdict::Accepted)
 	}
 
 	fn is_closed(&mut self, zone: ZoneId, slot: Slot) -> Result<bool, StoreError> {
@@ -293,19 +290,18 @@ impl Writer {
 		Ok(slot <= sealed)
 	}
 
-	/// The figures of one meter in a slot, from the store.
-	fn stored_figures(
+	/// Reads the figures of some meters in a slot from the store.
+	fn read_slot(
 		&self,
+		open: &mut OpenSlot,
 		zone: ZoneId,
 		slot: SlotSpan,
-		meter: MeterIndex,
-	) -> Result<Vec<CanonicalInterval>, StoreError> {
-		let mut figures = Vec::new();
-		let range = meter.0..meter.0.saturating_add(1);
-		self.store.visit_readings(zone, slot.slot, range, &mut |stored| {
-			figures.extend(figures_in(&stored.signed, slot));
-		})?;
-		Ok(figures)
+		meters: std::ops::Range<u32>,
+	) -> Result<(), StoreError> {
+		self.store.visit_readings(zone, slot.slot, meters, &mut |stored| {
+			let figures = figures_in(&stored.signed, slot);
+			open.insert(stored.meter.0, figures.map(|figure| Figure::new(&figure, &slot)), &slot);
+		})
 	}
 
 	/// The figures of a slot, in memory.
@@ -313,10 +309,7 @@ impl Writer {
 		self.uses = self.uses.wrapping_add(1);
 		if !self.open.contains_key(&(zone, slot.slot)) {
 			let mut open = OpenSlot::default();
-			self.store.visit_readings(zone, slot.slot, 0..u32::MAX, &mut |stored| {
-				let figures: Vec<_> = figures_in(&stored.signed, slot).collect();
-				open.insert(stored.meter.0, figures, &slot);
-			})?;
+			self.read_slot(&mut open, zone, slot, 0..u32::MAX)?;
 			self.open.insert((zone, slot.slot), open);
 		}
 		let open = self.open.entry((zone, slot.slot)).or_default();
@@ -327,7 +320,13 @@ impl Writer {
 
 fn size(command: &Command) -> usize {
 	match command {
-		Command::Store { readings, .. } => readings.len(),
+		Command::Store { batch, .. } => batch.verdicts.len(),
 		Command::Close { .. } => 1,
 	}
+}
+
+/// What is kept of a message that was rejected.
+fn letter(batch: &CheckedBatch, reading: &CheckedReading, verdict: &Verdict) -> Option<DeadLetter> {
+	let Verdict::Rejected(rejection) = verdict else { return None };
+	Some(DeadLetter::new(batch.received_seconds, batch.source, rejection, &reading.document))
 }

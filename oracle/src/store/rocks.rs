@@ -3,77 +3,73 @@
 //! | column family | key, integers big-endian | value |
 //! |---|---|---|
 //! | `readings` | zone 4, slot 4, meter index 4, start 8 | signed message |
-//! | `slots` | meter id 32, inverted slot 4 | zone, meter index |
 //! | `pages` | zone 4, slot 4, page 4 | sealed page |
 //! | `outbox` | zone 4, slot 4, page 4 | nothing: the page has the content |
 //! | `registry` | zone 4, meter index 4 | meter id, meter |
+//! | `meters` | blinded meter id 16 | where the meter is and was: zone, meter index |
+//! | `dead-letters` | number 8 | rejected message |
 //! | `meta` | a name | depends |
 //!
-//! The readings of a slot, of a page, or of a meter in a slot are each one short scan of `readings`;
-//! the newest slots of a meter are the first entries under its id in `slots`. Values are SCALE.
+//! The readings of a slot, of a page, or of a meter in a slot are each one short scan of `readings`, and
+//! a reading is one entry, so that writing it costs one. The newest slots of a meter are found by
+//! looking for it in one slot after another, newest first. Values are SCALE, encrypted (see
+//! [`keys`](super::keys)) but for the key ring itself, which guards itself, and the version of this
+//! layout.
 //!
 //! Every write is one `WriteBatch` with a synced write-ahead log, so a change is there whole after a
 //! power cut, or not at all.
 
-use std::{ops::Range, path::Path};
+use std::{
+	ops::Range,
+	path::Path,
+	sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use codec::{Decode, DecodeAll, Encode};
 use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId};
 use rocksdb::{
-	ColumnFamily, DBWithThreadMode, Direction, IteratorMode, Options, ReadOptions, SingleThreaded,
-	WriteBatch, WriteOptions,
+	BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
+	DBWithThreadMode, Direction, IteratorMode, Options, ReadOptions, SingleThreaded,
+	SliceTransform, WriteBatch, WriteOptions,
 };
+use sealed_values::KeyEncryptionKey;
 use sp_core::H256;
 use wia_ene_014::canonical::SignedMessage;
 
-use super::{Attestation, PageKey, PageState, SealedPage, Store, StoreError, StoredReading};
+use super::{
+	keys::StoreKeys, reading_key::READINGS, Attestation, DeadLetter, KeptDeadLetter, PageKey,
+	PageState, ReadingKey, ReadingSealer, RecentSlots, SealedPage, Store, StoreError,
+	StoredReading,
+};
 use crate::registry::Registry;
 
 /// The layout this version reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
-const READINGS: &str = "readings";
-const SLOTS: &str = "slots";
 const PAGES: &str = "pages";
 const OUTBOX: &str = "outbox";
 const REGISTRY: &str = "registry";
+const METERS: &str = "meters";
+const DEAD_LETTERS: &str = "dead-letters";
 const META: &str = "meta";
-const FAMILIES: [&str; 6] = [READINGS, SLOTS, PAGES, OUTBOX, REGISTRY, META];
+/// All but the readings, which have options of their own.
+const SMALL_FAMILIES: [&str; 6] = [PAGES, OUTBOX, REGISTRY, METERS, DEAD_LETTERS, META];
 
 const META_FORMAT: &[u8] = b"format";
+const META_KEY_RING: &[u8] = b"key-ring";
 const META_GENESIS: &[u8] = b"genesis";
 const META_CALENDAR: &[u8] = b"calendar/";
 const META_SEALED: &[u8] = b"sealed/";
 
-/// First byte of every value: how the rest is kept. The place where encryption at rest will go.
-const PLAIN: u8 = 0;
+/// How many slots one question for the slots of a meter looks into.
+const SLOTS_LOOKED_INTO: u32 = 10_000;
+/// How many places a meter is remembered to have had.
+const PLACES_KEPT: usize = 64;
 
-/// What is written for a value. Nothing is encrypted yet.
-fn encode_value(value: &impl Encode) -> Vec<u8> {
-	let mut bytes = Vec::with_capacity(value.size_hint().saturating_add(1));
-	bytes.push(PLAIN);
-	value.encode_to(&mut bytes);
-	bytes
-}
-
-/// Reads back what [`encode_value`] wrote.
-fn decode_value<T: Decode>(place: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
-	match bytes.split_first() {
-		Some((&PLAIN, mut body)) => {
-			T::decode_all(&mut body).map_err(|_error| StoreError::Damaged { place })
-		}
-		_ => Err(StoreError::Damaged { place }),
-	}
-}
-
-fn reading_key(zone: ZoneId, slot: Slot, meter: u32, start_seconds: u64) -> [u8; 20] {
-	let mut key = [0; 20];
-	key[..4].copy_from_slice(&zone.0.to_be_bytes());
-	key[4..8].copy_from_slice(&slot.0.to_be_bytes());
-	key[8..12].copy_from_slice(&meter.to_be_bytes());
-	key[12..].copy_from_slice(&start_seconds.to_be_bytes());
-	key
-}
+/// Readings in memory before they are written to a table, bytes; there are up to four such tables.
+const READINGS_BUFFER_BYTES: usize = 64 << 20;
+/// Blocks of tables in memory, bytes.
+const BLOCK_CACHE_BYTES: usize = 128 << 20;
 
 fn page_key(key: PageKey) -> [u8; 12] {
 	let mut bytes = [0; 12];
@@ -81,13 +77,6 @@ fn page_key(key: PageKey) -> [u8; 12] {
 	bytes[4..8].copy_from_slice(&key.slot.0.to_be_bytes());
 	bytes[8..].copy_from_slice(&key.page.to_be_bytes());
 	bytes
-}
-
-fn slot_key(meter: MeterId, slot: Slot) -> [u8; 36] {
-	let mut key = [0; 36];
-	key[..32].copy_from_slice(&meter.0);
-	key[32..].copy_from_slice(&(!slot.0).to_be_bytes());
-	key
 }
 
 fn registry_key(zone: ZoneId, index: u32) -> [u8; 8] {
@@ -119,32 +108,228 @@ impl From<rocksdb::Error> for StoreError {
 	}
 }
 
+/// Limits of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+	/// How many rejected messages are kept; the oldest go first.
+	pub dead_letters: u64,
+}
+
+impl Default for StoreLimits {
+	/// 100,000 rejected messages.
+	fn default() -> Self {
+		Self { dead_letters: 100_000 }
+	}
+}
+
+/// The numbers of the rejected messages that are kept: from `first` to before `next`.
+#[derive(Debug)]
+struct DeadLetterNumbers {
+	first: u64,
+	next: u64,
+}
+
 /// The store on RocksDB.
 pub struct RocksStore {
 	database: DBWithThreadMode<SingleThreaded>,
+	keys: StoreKeys,
+	limits: StoreLimits,
+	dead_letters: Mutex<DeadLetterNumbers>,
+	/// Held while a value that can change is read, changed and written.
+	changing: Mutex<()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+	mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn database_options() -> Options {
+	let mut options = Options::default();
+	options.create_if_missing(true);
+	options.create_missing_column_families(true);
+	options.set_keep_log_file_num(4);
+	options.set_max_background_jobs(2);
+	// The log is synced at every commit; tables are handed to the disk little by little.
+	options.set_bytes_per_sync(1 << 20);
+	options
+}
+
+/// Readings come in about the order of their keys, are never changed, and look random, because they
+/// are encrypted.
+fn readings_options(cache: &Cache) -> Options {
+	let mut options = Options::default();
+	options.set_compression_type(DBCompressionType::None);
+	options.set_write_buffer_size(READINGS_BUFFER_BYTES);
+	options.set_max_write_buffer_number(4);
+	options.set_target_file_size_base(64 << 20);
+	options.set_max_bytes_for_level_base(512 << 20);
+	options.set_level_compaction_dynamic_level_bytes(true);
+	// A group of readings is sorted before it is written: the next one belongs beside the last one
+	// of its zone and slot.
+	options.set_prefix_extractor(SliceTransform::create_fixed_prefix(8));
+	options.set_memtable_prefix_bloom_ratio(0.0);
+	options.set_block_based_table_factory(&block_options(cache));
+	options
+}
+
+fn block_options(cache: &Cache) -> BlockBasedOptions {
+	let mut blocks = BlockBasedOptions::default();
+	blocks.set_block_cache(cache);
+	blocks.set_block_size(16 << 10);
+	blocks
 }
 
 impl RocksStore {
-	/// Opens the folder, or makes it.
+	/// Opens the folder, or makes it. Its values are encrypted under keys that `kek` wraps.
 	///
 	/// # Errors
-	/// When another process has it open, it cannot be read, or another version wrote it.
-	pub fn open(folder: &Path) -> Result<Self, StoreError> {
-		let mut options = Options::default();
-		options.create_if_missing(true);
-		options.create_missing_column_families(true);
-		options.set_keep_log_file_num(4);
-		let database = DBWithThreadMode::open_cf(&options, folder, FAMILIES)?;
-		let store = Self { database };
-		match store.get::<u32>(META, META_FORMAT)? {
-			Some(FORMAT) => {}
-			Some(found) => return Err(StoreError::Format { found, expected: FORMAT }),
-			None => store.write(|batch| {
-				batch.put_cf(store.family(META)?, META_FORMAT, encode_value(&FORMAT));
-				Ok(())
-			})?,
+	/// When another process has it open, it cannot be read, another version wrote it, or it belongs to
+	/// another key-encryption key.
+	pub fn open(
+		folder: &Path,
+		kek: Box<dyn KeyEncryptionKey>,
+		now_seconds: u64,
+		limits: StoreLimits,
+	) -> Result<Self, StoreError> {
+		let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+		let mut small = Options::default();
+		small.set_block_based_table_factory(&block_options(&cache));
+		let families = SMALL_FAMILIES
+			.iter()
+			.map(|name| ColumnFamilyDescriptor::new(*name, small.clone()))
+			.chain([ColumnFamilyDescriptor::new(READINGS, readings_options(&cache))]);
+		let database =
+			DBWithThreadMode::<SingleThreaded>::open_cf_descriptors(
+				&database_options(),
+				folder,
+				families,
+			)?;
+
+		let meta = database.cf_handle(META).ok_or(StoreError::Damaged { place: META })?;
+		let put_meta = |key: &[u8], value: &[u8]| {
+			let mut options = WriteOptions::default();
+			options.set_sync(true);
+			database.put_cf_opt(meta, key, value, &options).map_err(StoreError::from)
+		};
+		match database.get_cf(meta, META_FORMAT)? {
+			Some(bytes) => {
+				let found = number_at(META, &bytes, 0)?;
+				if found != FORMAT {
+					return Err(StoreError::Format { found, expected: FORMAT });
+				}
+			}
+			None => put_meta(META_FORMAT, &FORMAT.to_be_bytes())?,
 		}
+		let ring = database.get_cf(meta, META_KEY_RING)?;
+		let keys = StoreKeys::open(ring.as_deref(), kek, now_seconds, |ring| {
+			put_meta(META_KEY_RING, ring)
+		})?;
+
+		let numbers = Mutex::new(DeadLetterNumbers { first: 0, next: 0 });
+		let store =
+			Self { database, keys, limits, dead_letters: numbers, changing: Mutex::new(()) };
+		*lock(&store.dead_letters) = store.dead_letter_numbers()?;
 		Ok(store)
+	}
+
+	/// Encrypts with a new data key, if that is due.
+	///
+	/// # Errors
+	/// When the new key cannot be kept.
+	pub fn rotate_keys_if_due(
+		&self,
+		now_seconds: u64,
+		max_age_seconds: u64,
+	) -> Result<bool, StoreError> {
+		if !self.keys.is_rotation_due(now_seconds, max_age_seconds) {
+			return Ok(false);
+		}
+		self.keys.rotate(now_seconds, |ring| self.keep_ring(ring))?;
+		Ok(true)
+	}
+
+	fn keep_ring(&self, ring: &[u8]) -> Result<(), StoreError> {
+		self.write(|batch| {
+			batch.put_cf(self.family(META)?, META_KEY_RING, ring);
+			Ok(())
+		})
+	}
+
+	fn dead_letter_numbers(&self) -> Result<DeadLetterNumbers, StoreError> {
+		let family = self.family(DEAD_LETTERS)?;
+		let number = |mode| {
+			let entry = self.database.iterator_cf(family, mode).next().transpose()?;
+			entry.map(|(key, _value)| dead_letter_number(&key)).transpose()
+		};
+		let first = number(IteratorMode::Start)?;
+		let last = number(IteratorMode::End)?;
+		let next = last.map_or(0, |last| last.saturating_add(1));
+		Ok(DeadLetterNumbers { first: first.unwrap_or(next), next })
+	}
+
+	/// How many rejected messages are kept.
+	pub fn dead_letters_kept(&self) -> u64 {
+		let numbers = lock(&self.dead_letters);
+		numbers.next.saturating_sub(numbers.first)
+	}
+
+	/// Adds rejected messages to a batch, and takes the oldest out if there are too many. The numbers
+	/// after it.
+	fn put_dead_letters(
+		&self,
+		batch: &mut WriteBatch,
+		letters: &[DeadLetter],
+		numbers: &DeadLetterNumbers,
+	) -> Result<DeadLetterNumbers, StoreError> {
+		let family = self.family(DEAD_LETTERS)?;
+		let mut next = numbers.next;
+		for letter in letters {
+			self.put(batch, DEAD_LETTERS, &next.to_be_bytes(), letter)?;
+			next = next.saturating_add(1);
+		}
+		let first = numbers.first.max(next.saturating_sub(self.limits.dead_letters));
+		if first > numbers.first {
+			batch.delete_range_cf(family, numbers.first.to_be_bytes(), first.to_be_bytes());
+		}
+		Ok(DeadLetterNumbers { first, next })
+	}
+
+	/// Where a meter is and was.
+	fn places(&self, meter: MeterId) -> Result<Vec<(ZoneId, MeterIndex)>, StoreError> {
+		let blinded = self.keys.ring().blinding().blind(&meter.0);
+		Ok(self.get(METERS, blinded)?.unwrap_or_default())
+	}
+
+	/// Whether a meter has readings in a slot.
+	fn has_readings(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		meter: MeterIndex,
+	) -> Result<bool, StoreError> {
+		let range = ReadingKey::range(zone, slot, meter.0..meter.0.saturating_add(1));
+		let mut found = false;
+		self.scan_sealed(READINGS, range.start.as_bytes(), range.end.as_bytes(), |_key, _value| {
+			found = true;
+			Ok(false)
+		})?;
+		Ok(found)
+	}
+
+	/// The newest slot before `before` in which a zone has readings.
+	fn newest_slot_before(&self, zone: ZoneId, before: Slot) -> Result<Option<Slot>, StoreError> {
+		let lowest = ReadingKey::new(zone, Slot(0), MeterIndex(0), 0);
+		let end = ReadingKey::new(zone, before, MeterIndex(0), 0);
+		let mut options = ReadOptions::default();
+		options.set_total_order_seek(true);
+		options.set_iterate_lower_bound(lowest.as_bytes());
+		options.set_iterate_upper_bound(end.as_bytes());
+		let newest = self
+			.database
+			.iterator_cf_opt(self.family(READINGS)?, options, IteratorMode::End)
+			.next()
+			.transpose()?;
+		newest.map(|(key, _value)| Ok(reading_key(&key)?.slot())).transpose()
 	}
 
 	fn family(&self, name: &'static str) -> Result<&ColumnFamily, StoreError> {
@@ -156,10 +341,37 @@ impl RocksStore {
 		place: &'static str,
 		key: impl AsRef<[u8]>,
 	) -> Result<Option<T>, StoreError> {
+		let key = key.as_ref();
 		self.database
 			.get_pinned_cf(self.family(place)?, key)?
-			.map(|bytes| decode_value(place, &bytes))
+			.map(|sealed| self.decode(place, key, &sealed, &mut Vec::new()))
 			.transpose()
+	}
+
+	/// Decrypts and decodes a value.
+	fn decode<T: Decode>(
+		&self,
+		place: &'static str,
+		key: &[u8],
+		sealed: &[u8],
+		plain: &mut Vec<u8>,
+	) -> Result<T, StoreError> {
+		self.keys.open_value(place, key, sealed, plain)?;
+		T::decode_all(&mut plain.as_slice()).map_err(|_error| StoreError::Damaged { place })
+	}
+
+	/// Encodes, encrypts and adds a value to a batch.
+	fn put(
+		&self,
+		batch: &mut WriteBatch,
+		place: &'static str,
+		key: &[u8],
+		value: &impl Encode,
+	) -> Result<(), StoreError> {
+		let mut sealed = Vec::new();
+		self.keys.seal(place, key, &value.encode(), &mut sealed)?;
+		batch.put_cf(self.family(place)?, key, sealed);
+		Ok(())
 	}
 
 	/// Writes what `fill` puts into the batch, all of it or nothing, and waits for the disk.
@@ -175,8 +387,8 @@ impl RocksStore {
 		Ok(())
 	}
 
-	/// Shows the entries from `from` to before `to`, until `visit` says stop.
-	fn scan(
+	/// Shows the entries from `from` to before `to`, as they are stored, until `visit` says stop.
+	fn scan_sealed(
 		&self,
 		place: &'static str,
 		from: &[u8],
@@ -184,6 +396,7 @@ impl RocksStore {
 		mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
 	) -> Result<(), StoreError> {
 		let mut options = ReadOptions::default();
+		options.set_total_order_seek(true);
 		options.set_iterate_upper_bound(to);
 		let entries = self.database.iterator_cf_opt(
 			self.family(place)?,
@@ -200,24 +413,41 @@ impl RocksStore {
 	}
 }
 
+fn reading_key(key: &[u8]) -> Result<ReadingKey, StoreError> {
+	ReadingKey::from_bytes(key).ok_or(StoreError::Damaged { place: READINGS })
+}
+
+fn dead_letter_number(key: &[u8]) -> Result<u64, StoreError> {
+	let damaged = |_error| StoreError::Damaged { place: DEAD_LETTERS };
+	key.try_into().map(u64::from_be_bytes).map_err(damaged)
+}
+
 impl Store for RocksStore {
-	fn add_readings(&self, readings: &[StoredReading]) -> Result<(), StoreError> {
+	fn sealer(&self) -> ReadingSealer {
+		ReadingSealer::new(self.keys.ring().cipher())
+	}
+
+	fn add(
+		&self,
+		readings: &[(ReadingKey, &[u8])],
+		dead_letters: &[DeadLetter],
+	) -> Result<(), StoreError> {
+		let mut numbers = lock(&self.dead_letters);
+		let mut after = None;
 		self.write(|batch| {
-			let (by_slot, by_meter) = (self.family(READINGS)?, self.family(SLOTS)?);
-			for reading in readings {
-				batch.put_cf(
-					by_slot,
-					reading_key(reading.zone, reading.slot, reading.meter.0, reading.start_seconds),
-					encode_value(&reading.signed),
-				);
-				batch.put_cf(
-					by_meter,
-					slot_key(MeterId(reading.signed.message.meter_id), reading.slot),
-					encode_value(&(reading.zone, reading.meter)),
-				);
+			let family = self.family(READINGS)?;
+			for (key, value) in readings {
+				batch.put_cf(family, key.as_bytes(), value);
+			}
+			if !dead_letters.is_empty() {
+				after = Some(self.put_dead_letters(batch, dead_letters, &numbers)?);
 			}
 			Ok(())
-		})
+		})?;
+		if let Some(after) = after {
+			*numbers = after;
+		}
+		Ok(())
 	}
 
 	fn visit_readings(
@@ -227,21 +457,13 @@ impl Store for RocksStore {
 		meters: Range<u32>,
 		visit: &mut dyn FnMut(StoredReading),
 	) -> Result<(), StoreError> {
-		let from = reading_key(zone, slot, meters.start, 0);
-		let to = reading_key(zone, slot, meters.end, 0);
-		self.scan(READINGS, &from, &to, |key, value| {
-			let start_seconds = key
-				.get(12..20)
-				.and_then(|bytes| bytes.try_into().ok())
-				.map(u64::from_be_bytes)
-				.ok_or(StoreError::Damaged { place: READINGS })?;
-			visit(StoredReading {
-				zone,
-				slot,
-				meter: MeterIndex(number_at(READINGS, key, 8)?),
-				start_seconds,
-				signed: decode_value::<SignedMessage>(READINGS, value)?,
-			});
+		let range = ReadingKey::range(zone, slot, meters);
+		let mut plain = Vec::new();
+		self.scan_sealed(READINGS, range.start.as_bytes(), range.end.as_bytes(), |bytes, value| {
+			let key = reading_key(bytes)?;
+			let signed: SignedMessage = self.decode(READINGS, bytes, value, &mut plain)?;
+			let (meter, start_seconds) = (key.meter(), key.start_seconds());
+			visit(StoredReading { zone, slot, meter, start_seconds, signed });
 			Ok(true)
 		})
 	}
@@ -256,11 +478,11 @@ impl Store for RocksStore {
 			Some(slot) => slot.next(),
 			None => Slot(0),
 		};
+		let from = ReadingKey::new(zone, first, MeterIndex(0), 0);
+		let to = ReadingKey::new(zone, Slot(u32::MAX), MeterIndex(u32::MAX), u64::MAX);
 		let mut found = None;
-		let from = reading_key(zone, first, 0, 0);
-		let to = reading_key(zone, Slot(u32::MAX), u32::MAX, u64::MAX);
-		self.scan(READINGS, &from, &to, |key, _value| {
-			found = Some(Slot(number_at(READINGS, key, 4)?));
+		self.scan_sealed(READINGS, from.as_bytes(), to.as_bytes(), |key, _value| {
+			found = Some(reading_key(key)?.slot());
 			Ok(false)
 		})?;
 		Ok(found)
@@ -271,20 +493,61 @@ impl Store for RocksStore {
 		meter: MeterId,
 		slot: Slot,
 	) -> Result<Option<(ZoneId, MeterIndex)>, StoreError> {
-		self.get(SLOTS, slot_key(meter, slot))
+		for (zone, index) in self.places(meter)? {
+			if self.has_readings(zone, slot, index)? {
+				return Ok(Some((zone, index)));
+			}
+		}
+		Ok(None)
 	}
 
-	fn recent_slots(&self, meter: MeterId, limit: usize) -> Result<Vec<Slot>, StoreError> {
-		let mut slots = Vec::new();
-		if limit == 0 {
-			return Ok(slots);
+	fn recent_slots(
+		&self,
+		meter: MeterId,
+		before: Option<Slot>,
+		limit: usize,
+	) -> Result<RecentSlots, StoreError> {
+		let places = self.places(meter)?;
+		let mut recent = RecentSlots::default();
+		let mut before = before.unwrap_or(Slot(u32::MAX));
+		for _ in 0..SLOTS_LOOKED_INTO {
+			if recent.slots.len() >= limit {
+				break;
+			}
+			let mut newest = None;
+			for (zone, _index) in &places {
+				newest = newest.max(self.newest_slot_before(*zone, before)?);
+			}
+			let Some(slot) = newest else { return Ok(recent) };
+			for (zone, index) in &places {
+				if self.has_readings(*zone, slot, *index)? {
+					recent.slots.push(slot);
+					break;
+				}
+			}
+			before = slot;
 		}
-		let to = [&meter.0[..], &[0xff; 5]].concat();
-		self.scan(SLOTS, &slot_key(meter, Slot(u32::MAX)), &to, |key, _value| {
-			slots.push(Slot(!number_at(SLOTS, key, 32)?));
-			Ok(slots.len() < limit)
+		recent.next_before = Some(before);
+		Ok(recent)
+	}
+
+	fn dead_letters(
+		&self,
+		after: Option<u64>,
+		limit: usize,
+	) -> Result<Vec<KeptDeadLetter>, StoreError> {
+		let mut kept = Vec::new();
+		if limit == 0 || after == Some(u64::MAX) {
+			return Ok(kept);
+		}
+		let from = after.map_or(0, |after| after.saturating_add(1)).to_be_bytes();
+		let mut plain = Vec::new();
+		self.scan_sealed(DEAD_LETTERS, &from, &[0xff; 9], |key, value| {
+			let letter = self.decode(DEAD_LETTERS, key, value, &mut plain)?;
+			kept.push(KeptDeadLetter { number: dead_letter_number(key)?, letter });
+			Ok(kept.len() < limit)
 		})?;
-		Ok(slots)
+		Ok(kept)
 	}
 
 	fn seal(
@@ -294,17 +557,16 @@ impl Store for RocksStore {
 		attestations: &[Attestation],
 	) -> Result<(), StoreError> {
 		self.write(|batch| {
-			let (pages, outbox) = (self.family(PAGES)?, self.family(OUTBOX)?);
+			let outbox = self.family(OUTBOX)?;
 			for attestation in attestations {
 				let key = page_key(attestation.key);
 				let page = SealedPage::new(attestation.clone());
-				batch.put_cf(pages, key, encode_value(&page));
+				self.put(batch, PAGES, &key, &page)?;
 				if page.state == PageState::Pending {
-					batch.put_cf(outbox, key, encode_value(&()));
+					batch.put_cf(outbox, key, []);
 				}
 			}
-			batch.put_cf(self.family(META)?, sealed_key(zone), encode_value(&through));
-			Ok(())
+			self.put(batch, META, &sealed_key(zone), &through)
 		})
 	}
 
@@ -321,7 +583,7 @@ impl Store for RocksStore {
 		if limit == 0 {
 			return Ok(keys);
 		}
-		self.scan(OUTBOX, &[], &[0xff; 13], |key, _value| {
+		self.scan_sealed(OUTBOX, &[], &[0xff; 13], |key, _value| {
 			keys.push(PageKey {
 				zone: ZoneId(number_at(OUTBOX, key, 0)?),
 				slot: Slot(number_at(OUTBOX, key, 4)?),
@@ -333,13 +595,25 @@ impl Store for RocksStore {
 	}
 
 	fn finish(&self, key: PageKey, state: PageState) -> Result<(), StoreError> {
+		let _changing = lock(&self.changing);
 		let Some(mut page) = self.page(key)? else {
 			return Err(StoreError::Damaged { place: PAGES });
 		};
 		page.state = state;
 		self.write(|batch| {
-			batch.put_cf(self.family(PAGES)?, page_key(key), encode_value(&page));
+			self.put(batch, PAGES, &page_key(key), &page)?;
 			batch.delete_cf(self.family(OUTBOX)?, page_key(key));
+			Ok(())
+		})
+	}
+
+	fn forget_before(&self, zone: ZoneId, slot: Slot) -> Result<(), StoreError> {
+		self.write(|batch| {
+			let at = |slot| ReadingKey::new(zone, slot, MeterIndex(0), 0);
+			let (first, end) = (at(Slot(0)), at(slot));
+			batch.delete_range_cf(self.family(READINGS)?, first.as_bytes(), end.as_bytes());
+			let at = |slot| page_key(PageKey { zone, slot, page: 0 });
+			batch.delete_range_cf(self.family(PAGES)?, at(Slot(0)), at(slot));
 			Ok(())
 		})
 	}
@@ -350,36 +624,44 @@ impl Store for RocksStore {
 		from: MeterIndex,
 		meters: &[(MeterId, Meter<AccountId>)],
 	) -> Result<(), StoreError> {
+		let _changing = lock(&self.changing);
 		self.write(|batch| {
-			let family = self.family(REGISTRY)?;
 			let (first, last) = (registry_key(zone, from.0), registry_key(zone, u32::MAX));
-			batch.delete_range_cf(family, first, last);
+			batch.delete_range_cf(self.family(REGISTRY)?, first, last);
 			for entry in meters {
-				batch.put_cf(family, registry_key(zone, entry.1.index.0), encode_value(entry));
+				let (id, meter) = entry;
+				self.put(batch, REGISTRY, &registry_key(zone, meter.index.0), entry)?;
+				let mut places = self.places(*id)?;
+				if !places.contains(&(zone, meter.index)) {
+					places.insert(0, (zone, meter.index));
+					places.truncate(PLACES_KEPT);
+					let blinded = self.keys.ring().blinding().blind(&id.0);
+					self.put(batch, METERS, &blinded, &places)?;
+				}
 			}
 			Ok(())
 		})
 	}
 
 	fn save_calendar(&self, zone: ZoneId, calendar: &SlotCalendar) -> Result<(), StoreError> {
-		self.write(|batch| {
-			batch.put_cf(self.family(META)?, calendar_key(zone), encode_value(calendar));
-			Ok(())
-		})
+		self.write(|batch| self.put(batch, META, &calendar_key(zone), calendar))
 	}
 
 	fn load_registry(&self, zones: &[ZoneId]) -> Result<Option<Registry>, StoreError> {
 		let mut registry = Registry::default();
 		let mut is_known = false;
+		let mut plain = Vec::new();
 		for zone in zones {
 			if let Some(calendar) = self.get::<SlotCalendar>(META, calendar_key(*zone))? {
 				registry.set_calendar(*zone, calendar);
 				is_known = true;
 			}
 			let (from, to) = (registry_key(*zone, 0), registry_key(*zone, u32::MAX));
-			self.scan(REGISTRY, &from, &to, |_key, value| {
-				let (id, meter) = decode_value::<(MeterId, Meter<AccountId>)>(REGISTRY, value)?;
-				registry.insert(id, &meter);
+			self.scan_sealed(REGISTRY, &from, &to, |key, value| {
+				let entry = self.decode::<(MeterId, Meter<AccountId>)>(
+					REGISTRY, key, value, &mut plain,
+				)?;
+				registry.insert(entry.0, &entry.1);
 				Ok(true)
 			})?;
 		}
@@ -390,10 +672,7 @@ impl Store for RocksStore {
 		if let Some(bound) = self.get::<H256>(META, META_GENESIS)? {
 			return Ok(bound);
 		}
-		self.write(|batch| {
-			batch.put_cf(self.family(META)?, META_GENESIS, encode_value(&genesis));
-			Ok(())
-		})?;
+		self.write(|batch| self.put(batch, META, META_GENESIS, &genesis))?;
 		Ok(genesis)
 	}
 }

@@ -17,7 +17,11 @@ use energy_oracle::{
 	chain::{AttestError, ChainClient, ChainError, Head},
 	clock::Clock,
 	service::{Config, Service},
-	store::{Attestation, PageKey},
+	store::{
+		keys,
+		rocks::{RocksStore, StoreLimits},
+		Attestation, PageKey, ReadingKey, Store, StoreError, StoredReading,
+	},
 };
 use energy_primitives::{
 	api::{AttestedPage, ZoneSummary, PAGE_LIMIT},
@@ -110,6 +114,26 @@ pub fn start(slot: Slot) -> u64 {
 /// When a slot has ended.
 pub fn end(slot: Slot) -> u64 {
 	calendar().end_seconds(slot)
+}
+
+/// Opens the store of a folder, with the key beside it.
+pub fn open_store(folder: &std::path::Path) -> Result<RocksStore, StoreError> {
+	let kek = keys::key_file(&folder.with_extension("key"))?;
+	RocksStore::open(folder, Box::new(kek), 0, StoreLimits::default())
+}
+
+/// Stores readings as the ingest would.
+pub fn store_readings(store: &dyn Store, readings: &[StoredReading]) -> Result<(), StoreError> {
+	let mut sealer = store.sealer();
+	let mut values = Vec::new();
+	let mut entries = Vec::new();
+	for reading in readings {
+		let StoredReading { zone, slot, meter, start_seconds, signed } = reading;
+		let key = ReadingKey::new(*zone, *slot, *meter, *start_seconds);
+		entries.push((key, sealer.seal(&key, signed, &mut values)?));
+	}
+	let entries: Vec<_> = entries.into_iter().map(|(key, at)| (key, &values[at])).collect();
+	store.add(&entries, &[])
 }
 
 /// A clock that is set.

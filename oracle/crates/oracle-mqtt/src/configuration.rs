@@ -2,14 +2,14 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::topic::TopicPattern;
 
 /// What an operator writes: every field by the name it has in a configuration file.
 ///
 /// Only `broker_url` has no default. Becomes [`Settings`] by [`TryFrom`].
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
 	/// `mqtt://host:port`, or `mqtts://host:port` for TLS 1.3. Ports default to 1883 and 8883.
@@ -131,7 +131,7 @@ fn default_stop_timeout_ms() -> u64 {
 }
 
 /// Version of MQTT.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum ProtocolVersion {
 	/// MQTT 3.1.1, ISO/IEC 20922.
 	#[serde(rename = "3.1.1")]

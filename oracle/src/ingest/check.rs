@@ -1,0 +1,172 @@
+//! What is done with messages before the writer sees them, on as many threads as there are cores.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use energy_primitives::{MeterIndex, SlotSpan, ZoneId};
+use oracle_port::{Rejection, Verdict};
+use smallvec::SmallVec;
+
+use super::{
+	body::Parsed,
+	figure::{placed, PlacedFigures},
+};
+use crate::{
+	reading::{check_rules, fault, Candidate, TimeLimits},
+	registry::Registry,
+	store::{DeadLetter, ReadingKey, ReadingSealer, StoreError},
+};
+
+/// A part of a message, ready to be written: what its slot has to know, and the entry of the store.
+#[derive(Debug)]
+pub struct CheckedPart {
+	/// The slot.
+	pub slot: SlotSpan,
+	/// Its figures.
+	pub figures: PlacedFigures,
+	/// Where it will be stored.
+	pub key: ReadingKey,
+	/// Its value, among the [values](CheckedBatch::values) of the batch.
+	pub value: Range<usize>,
+}
+
+/// A message that passed every rule that needs no look into the store.
+#[derive(Debug)]
+pub struct CheckedReading {
+	/// Its place among the messages that came together.
+	pub position: usize,
+	/// The message as it came in.
+	pub document: Bytes,
+	/// The zone of the meter.
+	pub zone: ZoneId,
+	/// The place of the meter in the zone.
+	pub meter: MeterIndex,
+	/// Slot by slot.
+	pub parts: SmallVec<[CheckedPart; 1]>,
+}
+
+/// Messages that came together, checked.
+#[derive(Debug, Default)]
+pub struct CheckedBatch {
+	/// Where they came from.
+	pub source: &'static str,
+	/// When, seconds since 1970.
+	pub received_seconds: u64,
+	/// The verdict on each message, as far as it is known: the writer knows the others.
+	pub verdicts: Vec<Verdict>,
+	/// Those that the writer has to decide on.
+	pub readings: Vec<CheckedReading>,
+	/// The sealed values of all parts.
+	pub values: Vec<u8>,
+	/// Those that were rejected.
+	pub dead_letters: Vec<DeadLetter>,
+}
+
+impl CheckedBatch {
+	/// Nothing yet.
+	pub fn new(source: &'static str, received_seconds: u64) -> Self {
+		Self { source, received_seconds, ..Self::default() }
+	}
+
+	/// Notes a message that is not taken. Its verdict comes next.
+	pub fn reject(&mut self, document: &[u8], rejection: Rejection) {
+		let letter = DeadLetter::new(self.received_seconds, self.source, &rejection, document);
+		self.dead_letters.push(letter);
+		self.verdicts.push(Verdict::Rejected(rejection));
+	}
+}
+
+/// How messages are checked.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckRules {
+	/// How old and how new they may be.
+	pub time: TimeLimits,
+	/// Whether signatures are verified. Only a measurement of everything else leaves it out.
+	pub verifies_signatures: bool,
+}
+
+/// Checks messages, and seals what passes.
+///
+/// # Errors
+/// When nothing can be sealed at present.
+pub fn check_batch(
+	messages: Vec<Parsed>,
+	registry: &Registry,
+	rules: CheckRules,
+	mut sealer: ReadingSealer,
+	mut batch: CheckedBatch,
+) -> Result<CheckedBatch, StoreError> {
+	let received_seconds = batch.received_seconds;
+	let candidates: Vec<(Bytes, Result<Candidate<'_>, Rejection>)> = messages
+		.into_iter()
+		.map(|(document, parsed)| {
+			let candidate = parsed
+				.and_then(|signed| check_rules(signed, registry, received_seconds, rules.time));
+			(document, candidate)
+		})
+		.collect();
+	let mut signatures = verify(&candidates, rules.verifies_signatures).into_iter();
+
+	batch.verdicts.reserve(candidates.len());
+	batch.readings.reserve(candidates.len());
+	for (document, candidate) in candidates {
+		let candidate = candidate.and_then(|candidate| {
+			// There is one answer for each candidate.
+			signatures.next().unwrap_or(Ok(())).map(|()| candidate)
+		});
+		match candidate {
+			Ok(candidate) => {
+				let reading = seal(candidate, document, &mut sealer, &mut batch)?;
+				batch.readings.push(reading);
+				batch.verdicts.push(Verdict::Accepted);
+			}
+			Err(rejection) => batch.reject(&document, rejection),
+		}
+	}
+	Ok(batch)
+}
+
+/// One answer for each candidate, in order.
+fn verify(
+	candidates: &[(Bytes, Result<Candidate<'_>, Rejection>)],
+	verifies_signatures: bool,
+) -> Vec<Result<(), Rejection>> {
+	let candidates = candidates.iter().filter_map(|(_document, candidate)| candidate.as_ref().ok());
+	if !verifies_signatures {
+		return candidates.map(|_candidate| Ok(())).collect();
+	}
+	candidates
+		.map(|candidate| candidate.signed.verify_prepared(&candidate.meter.key))
+		.map(|verified| verified.map_err(|error| fault(error.into())))
+		.collect()
+}
+
+fn seal(
+	candidate: Candidate<'_>,
+	document: Bytes,
+	sealer: &mut ReadingSealer,
+	batch: &mut CheckedBatch,
+) -> Result<CheckedReading, StoreError> {
+	let Candidate { meter, signed, parts } = candidate;
+	let intervals = &signed.message.intervals;
+	let mut checked = SmallVec::new();
+	for part in parts {
+		let of_part = part
+			.places
+			.iter()
+			.filter_map(|place| Some((*place, intervals.get(usize::from(*place))?)));
+		let start_seconds =
+			of_part.clone().next().map_or(0, |(_place, interval)| interval.start_seconds);
+		let key = ReadingKey::new(meter.zone, part.slot.slot, meter.index, start_seconds);
+		let value = sealer.seal(&key, &signed, &mut batch.values)?;
+		let figures = placed(of_part, &part.slot);
+		checked.push(CheckedPart { slot: part.slot, figures, key, value });
+	}
+	Ok(CheckedReading {
+		position: batch.verdicts.len(),
+		document,
+		zone: meter.zone,
+		meter: meter.index,
+		parts: checked,
+	})
+}
