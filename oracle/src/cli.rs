@@ -196,7 +196,8 @@ mod tests {
 
 	#[test]
 	fn options_come_over_the_rest() {
-		let run = ["energy-oracle", "run", "--data", "d", "--zone", "2,1,2", "--dev-key", "//Oracle"];
+		let run =
+			["energy-oracle", "run", "--data", "d", "--zone", "2,1,2", "--dev-key", "//Oracle"];
 		let Ok(Cli { command: Command::Run(settings) }) = Cli::try_parse_from(run) else {
 			panic!("it parses");
 		};

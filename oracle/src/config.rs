@@ -122,9 +122,7 @@ impl AccountConfig {
 			move |error: KeyError| wrong(key, error)
 		};
 		let key = match (&self.key_file, &self.development_key) {
-			(Some(path), None) => {
-				account_from_file(path).map_err(unusable("account.key_file"))?
-			}
+			(Some(path), None) => account_from_file(path).map_err(unusable("account.key_file"))?,
 			(None, Some(name)) => {
 				tracing::warn!(name, "a development key: everybody can attest in its name");
 				development_account(name).map_err(unusable("account.development_key"))?
@@ -243,9 +241,8 @@ impl FileConfig {
 		let mut table = match path {
 			None => Table::new(),
 			Some(path) => {
-				let text = std::fs::read_to_string(path).map_err(|source| {
-					ConfigError::Unreadable { path: path.to_owned(), source }
-				})?;
+				let text = std::fs::read_to_string(path)
+					.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
 				text.parse::<Table>().map_err(|error| ConfigError::Syntax {
 					path: path.to_owned(),
 					reason: error.to_string(),
@@ -301,8 +298,7 @@ impl FileConfig {
 			},
 			..IngestLimits::default()
 		};
-		let parallel =
-			at_least_one("attestation.parallel_pages", self.attestation.parallel_pages)?;
+		let parallel = at_least_one("attestation.parallel_pages", self.attestation.parallel_pages)?;
 		let mut mqtt = Vec::new();
 		for (index, configuration) in self.mqtt.iter().enumerate() {
 			let settings = oracle_mqtt::Settings::try_from(configuration.clone())

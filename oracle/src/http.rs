@@ -30,8 +30,8 @@ use energy_primitives::{
 	merkle::{self, MerklePath},
 	AccountId, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId, METERS_PER_PAGE,
 };
-use serde::{Deserialize, Serialize};
 use oracle_port::Verdict;
+use serde::{Deserialize, Serialize};
 use sp_core::H256;
 use tokio::sync::Semaphore;
 use wia_ene_014::canonical::{DeviceSignature, Quality, SignedMessage};
@@ -160,9 +160,7 @@ impl From<IngestError> for Problem {
 			}
 			IngestError::Body(BodyError::Empty) => return Self::bad_request("no-message", error),
 			IngestError::Body(_) => return Self::bad_request("not-json", error),
-			IngestError::Busy => {
-				return Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", error)
-			}
+			IngestError::Busy => return Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", error),
 			IngestError::NoRegistry => "no-registry",
 			IngestError::Closed => "shutting-down",
 			IngestError::Store(_) => "storage-failed",

@@ -72,8 +72,7 @@ impl Retention {
 		let Some(sealed) = self.store.sealed_through(zone)? else { return Ok(None) };
 		let oldest_moment = self.clock.now_seconds().saturating_sub(self.seconds);
 		let by_time = calendar.at(oldest_moment);
-		let on_its_way =
-			self.store.outbox(usize::MAX)?.into_iter().find(|key| key.zone == zone);
+		let on_its_way = self.store.outbox(usize::MAX)?.into_iter().find(|key| key.zone == zone);
 		let first = by_time.min(sealed.next());
 		Ok(Some(on_its_way.map_or(first, |key| first.min(key.slot))))
 	}

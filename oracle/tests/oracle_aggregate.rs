@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use energy_oracle::{
 	aggregate::aggregate,
-	store::{readings, rocks::RocksStore, Attestation, PageKey, Store, StoredReading},
+	store::{readings, Attestation, PageKey, StoredReading},
 };
 use energy_primitives::{MeterIndex, MeterValue};
 use proptest::prelude::*;

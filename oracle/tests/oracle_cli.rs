@@ -15,7 +15,7 @@ fn oracle(arguments: &[&str]) -> Command {
 	command
 }
 
-fn text(output: &Output) -> (String, String) {
+fn text_of(output: &Output) -> (String, String) {
 	let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
 	(text(&output.stdout), text(&output.stderr))
 }
@@ -25,10 +25,10 @@ fn help_names_every_command_and_option() {
 	let help = |arguments: &[&str]| {
 		let output = oracle(arguments).output().unwrap();
 		assert!(output.status.success());
-		text(&output).0
+		text_of(&output).0
 	};
 	let general = help(&["--help"]);
-	for command in ["run", "replay", "status"] {
+	for command in ["run", "check-config", "replay", "status"] {
 		assert!(general.contains(command), "{general}");
 	}
 	let run = help(&["run", "--help"]);
@@ -45,8 +45,7 @@ fn help_names_every_command_and_option() {
 #[test]
 fn bad_arguments_are_refused_with_a_reason() {
 	for arguments in [
-		&["run", "--data", "d", "--zone", "1"][..],
-		&["run", "--data", "d", "--dev-key", "//Oracle"],
+		&["run", "--data", "d", "--zone", "1", "--dev-key", "//Oracle", "--key-file", "k"][..],
 		&["run", "--data", "d", "--zone", "north", "--dev-key", "//Oracle"],
 		&["replay", "f.csv", "--key-file", "k"],
 		&["replay", "f.csv", "--key-file", "k", "--meter", "a b"],
@@ -56,8 +55,37 @@ fn bad_arguments_are_refused_with_a_reason() {
 	] {
 		let output = oracle(arguments).output().unwrap();
 		assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-		assert!(text(&output).1.contains("error:"), "{arguments:?}");
+		assert!(text_of(&output).1.contains("error:"), "{arguments:?}");
 	}
+}
+
+#[test]
+fn what_is_missing_or_wrong_in_the_settings_is_named() {
+	let folder = tempfile::tempdir().unwrap();
+	let file = folder.path().join("oracle.toml");
+	let check = |text: &str, more: &[&str]| {
+		fs::write(&file, text).unwrap();
+		let output = oracle(&["check-config", "--config"]).arg(&file).args(more).output().unwrap();
+		let (stdout, stderr) = text_of(&output);
+		(output.status.code(), stdout, stderr)
+	};
+	let good = "zones = [1]\n[storage]\nfolder = \"d\"\n";
+	for (text, key) in [
+		("", "zones: "),
+		("zones = [1]\n", "storage.folder: "),
+		(good, "account.key_file: "),
+		("zones = [1]\n[http]\nlisten = 7\n", "http.listen: "),
+	] {
+		let (code, _, stderr) = check(text, &[]);
+		assert_eq!(code, Some(1), "{text}");
+		assert!(stderr.contains(key), "{stderr}");
+	}
+	let (code, stdout, _) = check(good, &["--dev-key", "//Oracle", "--json"]);
+	assert_eq!(code, Some(0));
+	let shown: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+	assert_eq!(shown["zones"], serde_json::json!([1]));
+	assert_eq!(shown["ingest"]["patience_ms"], 100);
+	assert!(!folder.path().join("d").exists(), "nothing is started");
 }
 
 #[test]
@@ -74,7 +102,7 @@ fn a_secret_is_never_shown_and_an_open_key_file_is_warned_about() {
 		.output()
 		.unwrap();
 	assert_eq!(output.status.code(), Some(1));
-	let (stdout, stderr) = text(&output);
+	let (stdout, stderr) = text_of(&output);
 	assert!(stderr.contains("chmod 600") && stderr.contains("holds no secret phrase"), "{stderr}");
 	assert!(!stderr.contains("horse") && !stdout.contains("horse"));
 }
@@ -129,7 +157,7 @@ fn replay_reports_what_cannot_be_replayed() {
 			.arg(&csv)
 			.output()
 			.unwrap();
-		(output.status.code(), text(&output).1)
+		(output.status.code(), text_of(&output).1)
 	};
 	let (code, stderr) = replay(&["--from", "2012-07-01 00:00:00"]);
 	assert_eq!(code, Some(1));

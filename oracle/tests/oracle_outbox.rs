@@ -6,7 +6,7 @@ mod support;
 
 use energy_oracle::{
 	service::ServiceError,
-	store::{rocks::RocksStore, Attestation, PageKey, PageState, Store},
+	store::{Attestation, PageKey, PageState, Store},
 };
 use energy_primitives::{MeterValue, Slot};
 use sp_core::H256;

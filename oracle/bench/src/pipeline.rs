@@ -119,8 +119,7 @@ pub async fn run(corpus: &Corpus, folder: &Path, plan: Plan) -> Result<Figures> 
 				let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
 				let Some(body) = bodies.get(index) else { return Ok::<_, anyhow::Error>(accepted) };
 				let messages = Messages::Body(Format::Json, body.clone());
-				let verdicts =
-					ingest.submit("bench", messages, Duration::from_secs(60)).await?;
+				let verdicts = ingest.submit("bench", messages, Duration::from_secs(60)).await?;
 				accepted += verdicts
 					.iter()
 					.filter(|verdict| matches!(verdict, oracle_port::Verdict::Accepted))

@@ -244,8 +244,7 @@ impl Writer {
 			match knowledge {
 				Knowledge::All => {}
 				Knowledge::Nothing if closed => {
-					let reason =
-						format!("slot {} has been sealed for attestation", part.slot.slot);
+					let reason = format!("slot {} has been sealed for attestation", part.slot.slot);
 					return refuse(first, SLOT_SEALED, &reason);
 				}
 				Knowledge::Nothing if count.saturating_add(part.figures.len()) > MAX_FIGURES => {

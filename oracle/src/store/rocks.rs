@@ -198,12 +198,11 @@ impl RocksStore {
 			.iter()
 			.map(|name| ColumnFamilyDescriptor::new(*name, small.clone()))
 			.chain([ColumnFamilyDescriptor::new(READINGS, readings_options(&cache))]);
-		let database =
-			DBWithThreadMode::<SingleThreaded>::open_cf_descriptors(
-				&database_options(),
-				folder,
-				families,
-			)?;
+		let database = DBWithThreadMode::<SingleThreaded>::open_cf_descriptors(
+			&database_options(),
+			folder,
+			families,
+		)?;
 
 		let meta = database.cf_handle(META).ok_or(StoreError::Damaged { place: META })?;
 		let put_meta = |key: &[u8], value: &[u8]| {
@@ -309,10 +308,15 @@ impl RocksStore {
 	) -> Result<bool, StoreError> {
 		let range = ReadingKey::range(zone, slot, meter.0..meter.0.saturating_add(1));
 		let mut found = false;
-		self.scan_sealed(READINGS, range.start.as_bytes(), range.end.as_bytes(), |_key, _value| {
-			found = true;
-			Ok(false)
-		})?;
+		self.scan_sealed(
+			READINGS,
+			range.start.as_bytes(),
+			range.end.as_bytes(),
+			|_key, _value| {
+				found = true;
+				Ok(false)
+			},
+		)?;
 		Ok(found)
 	}
 
@@ -658,9 +662,8 @@ impl Store for RocksStore {
 			}
 			let (from, to) = (registry_key(*zone, 0), registry_key(*zone, u32::MAX));
 			self.scan_sealed(REGISTRY, &from, &to, |key, value| {
-				let entry = self.decode::<(MeterId, Meter<AccountId>)>(
-					REGISTRY, key, value, &mut plain,
-				)?;
+				let entry =
+					self.decode::<(MeterId, Meter<AccountId>)>(REGISTRY, key, value, &mut plain)?;
 				registry.insert(entry.0, &entry.1);
 				Ok(true)
 			})?;

@@ -24,7 +24,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use mqtt_v3::mqttbytes::{v4, QoS};
 use oracle_mqtt::{Configuration, Settings, Source};
-use oracle_port::{ReadingSink, Unavailable, Verdict};
+use oracle_port::{ReadingSink, Rejection, Unavailable, Verdict};
 use tokio::sync::Notify;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -292,6 +292,13 @@ impl ReadingSink for InstantSink {
 			self.done.notify_one();
 		}
 		Ok(vec![Verdict::Accepted; messages.len()])
+	}
+
+	async fn reject(&self, messages: Vec<(Bytes, Rejection)>) -> Result<(), Unavailable> {
+		Err(Unavailable {
+			reason: format!("{} messages of the load generator refused", messages.len()),
+			retry_after: Duration::from_secs(60),
+		})
 	}
 }
 

@@ -11,11 +11,13 @@ pub struct Counters {
 	pub accepted: AtomicU64,
 	/// Messages the sink had stored already.
 	pub duplicate: AtomicU64,
-	/// Messages refused for good, by the sink or for [`topic_mismatch`](Self::topic_mismatch).
+	/// Messages refused for good, by the sink or by the source itself, and kept by the sink.
 	pub rejected: AtomicU64,
-	/// Messages whose topic names another device than the message does.
+	/// Messages whose topic names another device than the message does, those that came again
+	/// included. Part of `rejected` as soon as they are kept.
 	pub topic_mismatch: AtomicU64,
-	/// Messages with a payload larger than allowed; not part of `rejected`.
+	/// Messages with a payload larger than allowed, those that came again included. Part of
+	/// `rejected` as soon as their beginning is kept.
 	pub too_large: AtomicU64,
 	/// Times the sink could take nothing.
 	pub unavailable: AtomicU64,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use oracle_port::{ReadingSink, Verdict};
+use oracle_port::{ReadingSink, Rejection, Unavailable, Verdict};
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
@@ -34,17 +34,22 @@ pub(crate) struct Owed {
 /// Messages that go to the sink together.
 #[derive(Debug, Default)]
 struct Batch {
-	/// Messages for the sink.
+	/// Messages for the sink to judge.
 	payloads: Vec<Bytes>,
-	/// Bytes of all payloads.
+	/// Messages that are refused already, for the sink to keep with the reason.
+	refused: Vec<(Bytes, Rejection)>,
+	/// Bytes of all of them.
 	bytes: usize,
-	/// What is owed to the broker for them, and for those the sink need not see, in the order in
-	/// which they came (MQTT 5.0, 4.6).
+	/// What is owed to the broker for all of them, in the order in which they came (MQTT 5.0, 4.6).
 	owed: Vec<Owed>,
-	/// Messages, whether the sink sees them or not.
-	messages: usize,
 	/// When the first one came.
 	since: Option<Instant>,
+}
+
+impl Batch {
+	fn messages(&self) -> usize {
+		self.payloads.len() + self.refused.len()
+	}
 }
 
 /// Messages on their way to the sink and back.
@@ -75,7 +80,7 @@ impl<S: ReadingSink> Exchange<S> {
 	}
 
 	fn is_full(&self) -> bool {
-		self.waiting.messages >= self.limits.messages || self.waiting.bytes >= self.limits.bytes
+		self.waiting.messages() >= self.limits.messages || self.waiting.bytes >= self.limits.bytes
 	}
 
 	/// Whether the sink has something to answer for.
@@ -85,18 +90,30 @@ impl<S: ReadingSink> Exchange<S> {
 
 	/// Whether nothing is on its way.
 	pub(crate) fn is_empty(&self) -> bool {
-		self.offered.is_empty() && self.waiting.messages == 0
+		self.offered.is_empty() && self.waiting.messages() == 0
 	}
 
-	/// Adds a message; `None` for one that needs no answer of the sink.
-	pub(crate) fn push(&mut self, payload: Option<Bytes>, owed: Option<Owed>) {
-		self.waiting.messages += 1;
+	/// Adds a message that the sink is to judge.
+	pub(crate) fn push(&mut self, payload: Bytes, owed: Option<Owed>) {
+		self.note(payload.len(), owed);
+		self.waiting.payloads.push(payload);
+	}
+
+	/// Adds a message that is refused, or its beginning, for the sink to keep.
+	pub(crate) fn push_refused(
+		&mut self,
+		payload: Bytes,
+		rejection: Rejection,
+		owed: Option<Owed>,
+	) {
+		self.note(payload.len(), owed);
+		self.waiting.refused.push((payload, rejection));
+	}
+
+	fn note(&mut self, bytes: usize, owed: Option<Owed>) {
 		self.waiting.owed.extend(owed);
 		self.waiting.since.get_or_insert_with(Instant::now);
-		if let Some(payload) = payload {
-			self.waiting.bytes += payload.len();
-			self.waiting.payloads.push(payload);
-		}
+		self.waiting.bytes += bytes;
 		add(&self.counters.in_flight, 1);
 	}
 
@@ -149,45 +166,63 @@ impl<S> Drop for Exchange<S> {
 	}
 }
 
-/// Offers a batch again and again until the sink takes it.
+/// Offers a batch again and again until the sink has taken all of it.
 async fn answer<S: ReadingSink>(
 	sink: Arc<S>,
 	batch: Batch,
 	counters: Arc<Counters>,
 	refused_now: Arc<AtomicUsize>,
 ) -> Vec<Owed> {
-	let mut refused = false;
-	while !batch.payloads.is_empty() {
-		let wait = match sink.submit(batch.payloads.clone()).await {
-			Ok(verdicts) if verdicts.len() == batch.payloads.len() => {
-				count(&counters, &verdicts);
-				break;
-			}
-			Ok(verdicts) => {
-				tracing::error!(
-					messages = batch.payloads.len(),
-					verdicts = verdicts.len(),
-					"the sink did not answer for each message; offering them again"
-				);
-				Duration::from_secs(1)
-			}
-			Err(unavailable) => {
-				tracing::warn!(reason = unavailable.reason, "the oracle takes no readings now");
-				unavailable.retry_after.clamp(SHORTEST_RETRY, LONGEST_RETRY)
-			}
-		};
+	let messages = batch.messages();
+	let Batch { mut payloads, mut refused, owed, .. } = batch;
+	let mut waited = false;
+	while let Err(wait) = offer_once(&*sink, &mut payloads, &mut refused, &counters).await {
 		add(&counters.unavailable, 1);
-		if !refused {
-			refused = true;
+		if !waited {
+			waited = true;
 			refused_now.fetch_add(1, Ordering::AcqRel);
 		}
 		tokio::time::sleep(wait.mul_f64(1.0 + 0.25 * fastrand::f64())).await;
 	}
-	if refused {
+	if waited {
 		refused_now.fetch_sub(1, Ordering::AcqRel);
 	}
-	subtract(&counters.in_flight, batch.messages);
-	batch.owed
+	subtract(&counters.in_flight, messages);
+	owed
+}
+
+/// Offers once what is left of a batch, and empties what is taken. How long to wait, when something
+/// is left.
+async fn offer_once<S: ReadingSink>(
+	sink: &S,
+	payloads: &mut Vec<Bytes>,
+	refused: &mut Vec<(Bytes, Rejection)>,
+	counters: &Counters,
+) -> Result<(), Duration> {
+	if !payloads.is_empty() {
+		let verdicts = sink.submit(payloads.clone()).await.map_err(|error| wait(&error))?;
+		if verdicts.len() != payloads.len() {
+			tracing::error!(
+				messages = payloads.len(),
+				verdicts = verdicts.len(),
+				"the sink did not answer for each message; offering them again"
+			);
+			return Err(Duration::from_secs(1));
+		}
+		count(counters, &verdicts);
+		payloads.clear();
+	}
+	if !refused.is_empty() {
+		sink.reject(refused.clone()).await.map_err(|error| wait(&error))?;
+		add(&counters.rejected, refused.len());
+		refused.clear();
+	}
+	Ok(())
+}
+
+fn wait(unavailable: &Unavailable) -> Duration {
+	tracing::warn!(reason = unavailable.reason, "the oracle takes no readings now");
+	unavailable.retry_after.clamp(SHORTEST_RETRY, LONGEST_RETRY)
 }
 
 fn count(counters: &Counters, verdicts: &[Verdict]) {

@@ -3,12 +3,15 @@
 //! ```no_run
 //! use std::sync::Arc;
 //! use oracle_mqtt::{Configuration, Settings, Source};
-//! use oracle_port::{ReadingSink, Unavailable, Verdict};
+//! use oracle_port::{ReadingSink, Rejection, Unavailable, Verdict};
 //!
 //! # struct Store;
 //! # impl ReadingSink for Store {
 //! #     async fn submit(&self, messages: Vec<bytes::Bytes>) -> Result<Vec<Verdict>, Unavailable> {
 //! #         Ok(vec![Verdict::Accepted; messages.len()])
+//! #     }
+//! #     async fn reject(&self, _: Vec<(bytes::Bytes, Rejection)>) -> Result<(), Unavailable> {
+//! #         Ok(())
 //! #     }
 //! # }
 //! # async fn example(store: Arc<Store>, shutdown: tokio::sync::oneshot::Receiver<()>)
@@ -43,16 +46,19 @@
 //! Everything is subscribed with QoS 1, so the broker delivers QoS 2 as QoS 1. Messages of QoS 0
 //! are handed over too, without a promise.
 //!
-//! Two kinds of messages never reach the sink; both are counted, logged with the topic, and
-//! acknowledged, because they would come back for ever otherwise: a payload larger than allowed,
-//! and a message whose topic names another device than its `meterId` does. Whatever else is wrong
-//! with a message is for the sink to judge.
+//! Two kinds of messages the source refuses itself and gives to [`ReadingSink::reject`], with the
+//! topic in the reason: one whose topic names another device than its `meterId` does, and one with
+//! a payload larger than allowed, of which the first 4096 bytes are kept. They are counted, logged,
+//! and acknowledged when the sink has kept them. Whatever else is wrong with a message is for the
+//! sink to judge.
+//!
+//! [`ReadingSink::reject`]: oracle_port::ReadingSink::reject
 //!
 //! # Memory
 //!
 //! Held at most: one batch that waits and `concurrent_batches` the sink has, each of
 //! `batch_messages` messages or `batch_bytes` bytes, and one packet. A publication beyond
-//! `maximum_payload_bytes` is passed over without being kept.
+//! `maximum_payload_bytes` is passed over; only its beginning, 4096 bytes, is held.
 //!
 //! # More than one core
 //!
@@ -81,5 +87,5 @@ mod transport;
 
 pub use configuration::{Configuration, ConfigurationError, ProtocolVersion, Settings};
 pub use counters::Counters;
-pub use source::{Source, Status, TOPIC_MISMATCH};
+pub use source::{Source, Status, TOO_LARGE, TOPIC_MISMATCH};
 pub use topic::{TopicPattern, TopicPatternError};

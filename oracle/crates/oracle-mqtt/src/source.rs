@@ -7,7 +7,8 @@ use std::{
 	task::Poll,
 };
 
-use oracle_port::ReadingSink;
+use bytes::Bytes;
+use oracle_port::{ReadingSink, Rejection};
 use tokio::{
 	sync::watch,
 	time::{sleep, sleep_until, timeout, Instant},
@@ -18,7 +19,7 @@ use crate::{
 	configuration::{ConfigurationError, Settings},
 	connection::{Connection, Lost},
 	counters::{add, Counters},
-	decoder::{Found, TooLarge},
+	decoder::{Found, LONGEST_BEGINNING},
 	exchange::{Exchange, Owed},
 	meter_id::meter_id,
 	protocol::{Acknowledgement, Incoming, ProtocolError, Publication},
@@ -27,6 +28,9 @@ use crate::{
 
 /// The code of a rejection because the topic names another device than the message does.
 pub const TOPIC_MISMATCH: &str = "topic-mismatch";
+
+/// The code of a rejection because the message is larger than allowed.
+pub const TOO_LARGE: &str = "too-large";
 
 /// How a source is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,14 +265,24 @@ impl<S: ReadingSink> Source<S> {
 		};
 		match found {
 			Found::Packet(Incoming::Publication(publication)) => {
+				add(&self.counters.received, 1);
 				let owed = owed(publication.acknowledgement);
-				let payload = self.admit(&publication).then_some(publication.payload);
-				exchange.push(payload, owed);
+				match self.refuse(&publication) {
+					None => exchange.push(publication.payload, owed),
+					Some(rejection) => {
+						let beginning = beginning(&publication.payload, &rejection);
+						exchange.push_refused(beginning, rejection, owed);
+					}
+				}
 			}
 			Found::TooLarge(too_large) => {
 				add(&self.counters.received, 1);
-				self.refuse_too_large(&too_large);
-				exchange.push(None, owed(too_large.acknowledgement));
+				let rejection = self.refuse_too_large(&too_large.topic, too_large.packet_bytes);
+				exchange.push_refused(
+					too_large.beginning,
+					rejection,
+					owed(too_large.acknowledgement),
+				);
 			}
 			Found::Packet(Incoming::Release(packet_id)) => connection.output.complete(packet_id)?,
 			Found::Packet(Incoming::Subscribed) => return Ok(true),
@@ -284,41 +298,65 @@ impl<S: ReadingSink> Source<S> {
 		Ok(false)
 	}
 
-	/// Counts a message. Whether the sink is to see it.
-	fn admit(&self, publication: &Publication) -> bool {
-		add(&self.counters.received, 1);
+	/// Why the source refuses a message itself, if it does.
+	fn refuse(&self, publication: &Publication) -> Option<Rejection> {
 		let topic = String::from_utf8_lossy(&publication.topic);
-		if publication.payload.len() > self.settings.maximum_payload_bytes {
-			self.refuse_too_large(&TooLarge {
-				topic: topic.into_owned(),
-				packet_bytes: publication.payload.len(),
-				acknowledgement: None,
-			});
-			return false;
+		let length = publication.payload.len();
+		if length > self.settings.maximum_payload_bytes {
+			return Some(self.refuse_too_large(&topic, length));
 		}
-		let Some(device) = self.settings.device_id(&topic) else { return true };
-		match meter_id(&publication.payload) {
-			Some(meter) if meter != device => {
-				add(&self.counters.rejected, 1);
-				add(&self.counters.topic_mismatch, 1);
-				tracing::warn!(
-					%topic,
-					code = TOPIC_MISMATCH,
-					"refused a message that is from another device than its topic says"
-				);
-				false
-			}
-			_ => true,
+		let device = self.settings.device_id(&topic)?;
+		if meter_id(&publication.payload).is_none_or(|meter| meter == device) {
+			return None;
 		}
+		add(&self.counters.topic_mismatch, 1);
+		tracing::warn!(
+			%topic,
+			code = TOPIC_MISMATCH,
+			"refused a message that is from another device than its topic says"
+		);
+		Some(Rejection {
+			field: "meterId".into(),
+			reason: format!("is not the device of the topic `{}`", shortened(&topic)),
+			code: TOPIC_MISMATCH.into(),
+		})
 	}
 
-	fn refuse_too_large(&self, too_large: &TooLarge) {
+	/// `bytes` is the length of the payload, or of the whole packet when it was passed over.
+	fn refuse_too_large(&self, topic: &str, bytes: usize) -> Rejection {
+		let maximum_payload_bytes = self.settings.maximum_payload_bytes;
 		add(&self.counters.too_large, 1);
 		tracing::warn!(
-			topic = too_large.topic,
-			bytes = too_large.packet_bytes,
-			maximum_payload_bytes = self.settings.maximum_payload_bytes,
+			topic,
+			bytes,
+			maximum_payload_bytes,
+			code = TOO_LARGE,
 			"refused a message that is too large"
 		);
+		Rejection {
+			field: "$".into(),
+			reason: format!(
+				"has more than the {maximum_payload_bytes} bytes allowed; only the beginning is \
+				 kept; the topic is `{}`",
+				shortened(topic)
+			),
+			code: TOO_LARGE.into(),
+		}
 	}
+}
+
+/// What is kept of a refused message: of one that is too large, no more than the beginning.
+fn beginning(payload: &Bytes, rejection: &Rejection) -> Bytes {
+	if rejection.code != TOO_LARGE || payload.len() <= LONGEST_BEGINNING {
+		return payload.clone();
+	}
+	// A copy, so that the memory of the whole is free.
+	Bytes::copy_from_slice(&payload[..LONGEST_BEGINNING])
+}
+
+/// A topic may have 64 KiB; a reason names no more than this many bytes of it.
+const LONGEST_NAMED_TOPIC: usize = 512;
+
+fn shortened(topic: &str) -> &str {
+	&topic[..topic.floor_char_boundary(LONGEST_NAMED_TOPIC)]
 }

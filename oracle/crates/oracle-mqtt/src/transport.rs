@@ -9,7 +9,7 @@ use tokio::{
 use tokio_rustls::{
 	client::TlsStream,
 	rustls::{
-		crypto::ring,
+		crypto::aws_lc_rs,
 		pki_types::{pem::PemObject, CertificateDer, PrivateKeyDer, ServerName},
 		version::TLS13,
 		ClientConfig, RootCertStore,
@@ -55,7 +55,7 @@ pub(crate) fn tls_connector(
 	}
 	let name = ServerName::try_from(settings.broker.host.clone())
 		.map_err(|error| invalid("broker_url", error))?;
-	let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+	let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
 		.with_protocol_versions(&[&TLS13])
 		.map_err(|error| invalid("broker_url", error))?
 		.with_root_certificates(authorities(settings.ca_file.as_deref())?);

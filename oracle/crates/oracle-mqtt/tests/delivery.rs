@@ -7,7 +7,7 @@ mod support;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mqtt_v3::mqttbytes::QoS;
-use oracle_mqtt::Configuration;
+use oracle_mqtt::{Configuration, TOO_LARGE, TOPIC_MISMATCH};
 use support::*;
 
 const VERSIONS: [&str; 2] = ["3.1.1", "5"];
@@ -257,7 +257,7 @@ async fn shared_subscription_splits_the_messages() {
 }
 
 #[tokio::test]
-async fn too_large_payload_is_counted_acknowledged_and_not_handed_over() {
+async fn beginning_of_a_too_large_payload_is_kept_with_the_topic_and_acknowledged() {
 	let Some(broker) = Broker::start().await else { return };
 	for version in VERSIONS {
 		let client = format!("large-{version}");
@@ -274,14 +274,25 @@ async fn too_large_payload_is_counted_acknowledged_and_not_handed_over() {
 		let mut exact = message("KR-1", 1);
 		exact.resize(100, b' ');
 		publisher.publish(&topic("KR-1"), &exact);
-		// One byte too many, and so many that it is passed over.
-		publisher.publish(&topic("KR-1"), &[b' '; 101]);
-		publisher.publish(&topic("KR-1"), &vec![b' '; 3 << 20]);
+		// One byte too many, more than is kept, and so many that it is passed over.
+		let payloads = [101, 4097, 3 << 20]
+			.map(|length| (0..length as usize).map(|byte| (byte % 251) as u8).collect::<Vec<u8>>());
+		for (number, payload) in payloads.iter().enumerate() {
+			publisher.publish(&topic(&format!("KR-{number}")), payload);
+		}
 		publisher.publish(&topic("KR-1"), &message("KR-1", 2));
-		broker.log_until("acknowledgements", puback(&client, 4)).await;
+		broker.log_until("acknowledgements", puback(&client, 5)).await;
 		assert!(sink.has(&exact) && sink.has(&message("KR-1", 2)));
-		assert_eq!(value(&source.counters.received), 4);
-		assert_eq!(value(&source.counters.too_large), 2);
+		let refused = sink.refused.borrow().clone();
+		assert_eq!(refused.len(), 3);
+		for (number, ((kept, rejection), payload)) in refused.iter().zip(&payloads).enumerate() {
+			assert!(kept == &payload[..payload.len().min(4096)], "{number}: {}", kept.len());
+			assert_eq!((rejection.field.as_str(), rejection.code.as_str()), ("$", TOO_LARGE));
+			assert!(rejection.reason.contains(&topic(&format!("KR-{number}"))), "{rejection:?}");
+		}
+		assert_eq!(value(&source.counters.received), 5);
+		assert_eq!(value(&source.counters.too_large), 3);
+		assert_eq!(value(&source.counters.rejected), 3);
 		assert_eq!(value(&source.counters.accepted), 2);
 		assert_eq!(sink.offered.borrow().iter().sum::<usize>(), 2);
 		assert_eq!(value(&source.counters.reconnects), 0);
@@ -290,7 +301,7 @@ async fn too_large_payload_is_counted_acknowledged_and_not_handed_over() {
 }
 
 #[tokio::test]
-async fn message_of_another_device_than_its_topic_is_rejected() {
+async fn message_of_another_device_than_its_topic_is_kept_with_the_topic() {
 	let Some(broker) = Broker::start().await else { return };
 	let sink = TestSink::new(Mode::Open);
 	let mut source = Running::start(configuration(&broker, "mismatch", "5"), &sink);
@@ -304,8 +315,65 @@ async fn message_of_another_device_than_its_topic_is_rejected() {
 	assert!(!sink.has(&message("KR-1", 1)));
 	assert!(sink.has(&message("KR-1", 2)));
 	assert_eq!(sink.offered.borrow().iter().sum::<usize>(), 2);
+	let refused = sink.refused.borrow().clone();
+	let [(kept, rejection)] = refused.as_slice() else { panic!("{refused:?}") };
+	assert_eq!(kept.as_ref(), message("KR-1", 1));
+	assert_eq!((rejection.field.as_str(), rejection.code.as_str()), ("meterId", TOPIC_MISMATCH));
+	assert!(rejection.reason.contains(&topic("KR-2")), "{rejection:?}");
 	assert_eq!(value(&source.counters.topic_mismatch), 1);
 	assert_eq!(value(&source.counters.rejected), 2);
+	source.stop().await;
+}
+
+#[tokio::test]
+async fn refused_message_is_acknowledged_only_when_the_sink_has_kept_it() {
+	let Some(broker) = Broker::start().await else { return };
+	for version in VERSIONS {
+		let client = format!("refused-{version}");
+		let sink = TestSink::new(Mode::Unavailable);
+		let configured = Configuration {
+			maximum_payload_bytes: 100,
+			..configuration(&broker, &client, version)
+		};
+		let mut source = Running::start(configured, &sink);
+		source.subscribed().await;
+		let mut publisher = Publisher::connect(broker.port);
+		publisher.publish(&topic("KR-2"), &message("KR-1", 1));
+		sink.refusals_offered(2).await;
+		publisher.publish(&topic("KR-1"), &vec![b' '; 3 << 20]);
+		publisher.publish(&topic("KR-1"), &message("KR-1", 2));
+		sink.refusals_offered(4).await;
+		assert_eq!(broker.acknowledgements(&client), 0);
+		assert_eq!(value(&source.counters.rejected), 0);
+		assert!(value(&source.counters.unavailable) >= 3);
+
+		sink.mode.send_replace(Mode::Open);
+		broker.log_until("acknowledgements", puback(&client, 3)).await;
+		let refused = sink.refused.borrow().clone();
+		let codes: Vec<&str> = refused.iter().map(|(_, each)| each.code.as_str()).collect();
+		assert_eq!(codes, [TOPIC_MISMATCH, TOO_LARGE]);
+		assert!(sink.has(&message("KR-1", 2)));
+		assert_eq!(value(&source.counters.rejected), 2);
+		assert_eq!(value(&source.counters.accepted), 1);
+		assert_eq!(value(&source.counters.in_flight), 0);
+		source.stop().await;
+	}
+}
+
+#[tokio::test]
+async fn long_topic_is_named_by_its_beginning() {
+	let Some(broker) = Broker::start().await else { return };
+	let sink = TestSink::new(Mode::Open);
+	let mut source = Running::start(configuration(&broker, "long", "5"), &sink);
+	source.subscribed().await;
+	// A letter of three bytes lies across the border.
+	let device = "전".repeat(1_000);
+	Publisher::connect(broker.port).publish(&topic(&device), &message("KR-1", 1));
+	broker.log_until("acknowledgement", puback("long", 1)).await;
+	let refused = sink.refused.borrow().clone();
+	let [(_, rejection)] = refused.as_slice() else { panic!("{refused:?}") };
+	assert!(rejection.reason.contains("energy-cloud/seoul/meter/전전"), "{rejection:?}");
+	assert!(rejection.reason.len() < 600, "{rejection:?}");
 	source.stop().await;
 }
 

@@ -259,10 +259,14 @@ pub enum Mode {
 	Miscounting,
 }
 
-/// A sink that keeps what it gets; messages that are no JSON it rejects.
+/// A sink that keeps what it gets, also what is refused; messages that are no JSON it rejects.
 pub struct TestSink {
 	pub mode: watch::Sender<Mode>,
 	stored: Mutex<HashSet<Bytes>>,
+	/// Refused messages, each with the reason, as often as they came.
+	pub refused: watch::Sender<Vec<(Bytes, Rejection)>>,
+	/// Times refused messages were offered.
+	pub refusals_offered: watch::Sender<usize>,
 	/// Sizes of the batches offered so far.
 	pub offered: watch::Sender<Vec<usize>>,
 	/// Number of messages on disk.
@@ -274,6 +278,8 @@ impl TestSink {
 		Arc::new(Self {
 			mode: watch::Sender::new(mode),
 			stored: Mutex::default(),
+			refused: watch::Sender::new(Vec::new()),
+			refusals_offered: watch::Sender::new(0),
 			offered: watch::Sender::new(Vec::new()),
 			stored_count: watch::Sender::new(0),
 		})
@@ -289,6 +295,23 @@ impl TestSink {
 		assert!(waited, "{:?} of {number} messages stored", self.stored_count.borrow());
 	}
 
+	pub async fn refusals_offered(&self, number: usize) {
+		let mut offered = self.refusals_offered.subscribe();
+		let waited = timeout(PATIENCE, offered.wait_for(|count| *count >= number)).await.is_ok();
+		assert!(waited, "refused messages were not offered {number} times");
+	}
+
+	/// Waits while held. Whether it is unavailable, else the mode.
+	async fn open(&self) -> Result<Mode, Unavailable> {
+		let mut mode = self.mode.subscribe();
+		let mode = *mode.wait_for(|mode| *mode != Mode::Held).await.expect("the sender lives");
+		if mode == Mode::Unavailable {
+			let retry_after = Duration::from_millis(20);
+			return Err(Unavailable { reason: "told so".into(), retry_after });
+		}
+		Ok(mode)
+	}
+
 	pub async fn offers(&self, condition: impl Fn(&[usize]) -> bool) {
 		let mut offered = self.offered.subscribe();
 		let waited = timeout(PATIENCE, offered.wait_for(|sizes| condition(sizes))).await.is_ok();
@@ -299,12 +322,7 @@ impl TestSink {
 impl ReadingSink for TestSink {
 	async fn submit(&self, messages: Vec<Bytes>) -> Result<Vec<Verdict>, Unavailable> {
 		self.offered.send_modify(|sizes| sizes.push(messages.len()));
-		let mut mode = self.mode.subscribe();
-		let mode = *mode.wait_for(|mode| *mode != Mode::Held).await.expect("the sender lives");
-		if mode == Mode::Unavailable {
-			let retry_after = Duration::from_millis(20);
-			return Err(Unavailable { reason: "told so".into(), retry_after });
-		}
+		let mode = self.open().await?;
 		let mut stored = self.stored.lock().unwrap();
 		let mut verdicts: Vec<Verdict> = messages
 			.into_iter()
@@ -328,6 +346,13 @@ impl ReadingSink for TestSink {
 			verdicts.pop();
 		}
 		Ok(verdicts)
+	}
+
+	async fn reject(&self, messages: Vec<(Bytes, Rejection)>) -> Result<(), Unavailable> {
+		self.refusals_offered.send_modify(|count| *count += 1);
+		self.open().await?;
+		self.refused.send_modify(|refused| refused.extend(messages));
+		Ok(())
 	}
 }
 
