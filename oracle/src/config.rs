@@ -12,6 +12,7 @@ use std::{
 };
 
 use energy_primitives::ZoneId;
+use secure_server::{Limits, TlsSettings};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -220,11 +221,19 @@ impl Default for AttestationConfig {
 pub struct HttpConfig {
 	/// Address to serve on.
 	pub listen: SocketAddr,
+	/// TLS. Without it only a loopback address can be served on.
+	pub tls: Option<TlsSettings>,
+	/// Limits of connections.
+	pub limits: Limits,
 }
 
 impl Default for HttpConfig {
 	fn default() -> Self {
-		Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+		Self {
+			listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+			tls: None,
+			limits: Limits::default(),
+		}
 	}
 }
 
@@ -305,8 +314,14 @@ impl FileConfig {
 				.map_err(|error| wrong(format!("mqtt[{index}].{}", error.field), error.reason))?;
 			mqtt.push(settings);
 		}
+		let http = secure_server::Settings {
+			address: self.http.listen,
+			tls: self.http.tls.clone(),
+			limits: self.http.limits.clone(),
+		};
+		http.validate().map_err(|error| wrong(format!("http.{}", error.field), error.reason))?;
 		let zones: BTreeSet<ZoneId> = self.zones.iter().copied().collect();
-		let config = service::Config::new(folder, self.http.listen, zones.into_iter().collect());
+		let config = service::Config::new(folder, http, zones.into_iter().collect());
 		Ok(service::Config {
 			encryption_key_file: self
 				.storage
@@ -411,7 +426,7 @@ mod tests {
 		)
 		.and_then(|config| config.service())
 		.expect("a config");
-		assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 9)));
+		assert_eq!(config.http.address, SocketAddr::from(([127, 0, 0, 1], 9)));
 		assert_eq!(config.zones, [ZoneId(2), ZoneId(3)]);
 		assert_eq!(config.limits.patience, Duration::from_millis(7));
 	}
@@ -435,6 +450,8 @@ mod tests {
 		let broker = format!("{SMALL}[[mqtt]]\nbroker_url = \"http://x\"\n");
 		let broker = message(&broker, &[]);
 		assert!(broker.starts_with("mqtt[0].broker_url: "), "{broker}");
+		let open = message(SMALL, &[("ENERGY_ORACLE__HTTP__LISTEN", "0.0.0.0:1")]);
+		assert!(open.starts_with("http.tls: required unless"), "{open}");
 		let table = message(SMALL, &[("ENERGY_ORACLE__ZONES__X", "1")]);
 		assert_eq!(table, "ENERGY_ORACLE__ZONES__X: zones is no table");
 		assert!(FileConfig::load(Some(Path::new("/no/such/file")), []).is_err());

@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aggregate;
+pub mod assess;
 pub mod backoff;
 pub mod chain;
 pub mod cli;

@@ -67,14 +67,21 @@ async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 	let chain = NodeClient::new(node, account);
 	let mut terminate = signal(SignalKind::terminate())?;
 	let mut interrupt = signal(SignalKind::interrupt())?;
+	let mut hang_up = signal(SignalKind::hangup())?;
 	let mut service = Service::start(config, chain, SystemClock).await?;
 	// For those who started it on port 0.
-	println!("listening on http://{}", service.address());
+	println!("listening on {}", service.url());
 
-	let failure = tokio::select! {
-		_ = terminate.recv() => None,
-		_ = interrupt.recv() => None,
-		failure = service.failed() => Some(failure),
+	let failure = loop {
+		tokio::select! {
+			_ = terminate.recv() => break None,
+			_ = interrupt.recv() => break None,
+			_ = hang_up.recv() => match service.reload_certificate() {
+				Ok(()) => tracing::info!("the certificate was read again"),
+				Err(error) => tracing::error!(%error, "the old certificate stays"),
+			},
+			failure = service.failed() => break Some(failure),
+		}
 	};
 	tracing::info!("stopping");
 	tokio::select! {

@@ -34,18 +34,20 @@ pub struct Metrics {
 	head_arrived_seconds: AtomicU64,
 	connected: AtomicBool,
 	registered_meters: AtomicU64,
-	sources: Mutex<Vec<SourceCounts>>,
+	gauges: Mutex<Vec<Gauges>>,
 }
 
-/// The numbers of a broker's source.
-struct SourceCounts {
-	label: String,
+/// Numbers that are counted elsewhere.
+struct Gauges {
+	name: &'static str,
+	help: &'static str,
+	of: String,
 	read: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
 }
 
-impl std::fmt::Debug for SourceCounts {
+impl std::fmt::Debug for Gauges {
 	fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-		formatter.debug_tuple("SourceCounts").field(&self.label).finish()
+		formatter.debug_struct("Gauges").field("name", &self.name).field("of", &self.of).finish()
 	}
 }
 
@@ -106,14 +108,17 @@ impl Metrics {
 		self.requests_refused.fetch_add(1, Relaxed);
 	}
 
-	/// Shows the numbers of a broker's source, too. Each has a name; the source has the label.
-	pub fn add_source(
+	/// Shows numbers that are counted elsewhere, too: a metric with two labels, of whom they are and
+	/// what they count. Metrics of one name have the same help.
+	pub fn add_gauges(
 		&self,
-		label: String,
+		name: &'static str,
+		help: &'static str,
+		of: impl Into<String>,
 		read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
 	) {
-		let source = SourceCounts { label, read: Box::new(read) };
-		self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+		let gauges = Gauges { name, help, of: of.into(), read: Box::new(read) };
+		self.gauges.lock().unwrap_or_else(PoisonError::into_inner).push(gauges);
 	}
 
 	/// Counts one synced write.
@@ -287,15 +292,16 @@ impl Metrics {
 			"Meters known from the chain.",
 			&one(self.registered_meters.load(Relaxed)),
 		);
-		let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-		let by_source: Vec<_> = sources
-			.iter()
-			.flat_map(|source| (source.read)().into_iter().map(move |number| (source, number)))
-			.map(|(source, (name, value))| {
-				(format!("{{source=\"{}\",what=\"{name}\"}}", source.label), value.to_string())
-			})
-			.collect();
-		metric("source_messages", "gauge", "Numbers of the brokers' sources.", &by_source);
+		let mut gauges: BTreeMap<&str, (&str, Vec<(String, String)>)> = BTreeMap::new();
+		for one in self.gauges.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+			let (_help, lines) = gauges.entry(one.name).or_insert((one.help, Vec::new()));
+			lines.extend((one.read)().into_iter().map(|(what, value)| {
+				(format!("{{of=\"{}\",what=\"{what}\"}}", one.of), value.to_string())
+			}));
+		}
+		for (name, (help, lines)) in gauges {
+			metric(name, "gauge", help, &lines);
+		}
 		let (best, finalized) = self.head();
 		metric("best_block", "gauge", "Number of the best block.", &one(best));
 		metric("finalized_block", "gauge", "Number of the finalized block.", &one(finalized));

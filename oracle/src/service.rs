@@ -1,15 +1,16 @@
 //! Puts the parts together, starts them, and stops them in order.
 
-use std::{future::IntoFuture, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use energy_primitives::ZoneId;
+use secure_server::{Drained, Handle, Server};
 use tokio::{
-	net::TcpListener,
 	sync::{mpsc, oneshot, watch, Notify},
 	task::JoinSet,
 };
 
 use crate::{
+	assess::Assessor,
 	chain::ChainClient,
 	clock::Clock,
 	follow::{FollowError, HeadFollower, RegistryFollower},
@@ -39,8 +40,8 @@ const KEY_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// How the oracle runs.
 #[derive(Clone, Debug)]
 pub struct Config {
-	/// Where to listen; port 0 for any free one.
-	pub listen: SocketAddr,
+	/// Where to listen (port 0 for any free one), TLS, and limits of connections.
+	pub http: secure_server::Settings,
 	/// The folder of the database.
 	pub data: PathBuf,
 	/// The file of the key that wraps the keys of the database; made if there is none.
@@ -68,9 +69,9 @@ pub struct Config {
 
 impl Config {
 	/// The defaults, for a folder, an address and zones.
-	pub fn new(data: PathBuf, listen: SocketAddr, zones: Vec<ZoneId>) -> Self {
+	pub fn new(data: PathBuf, http: secure_server::Settings, zones: Vec<ZoneId>) -> Self {
 		Self {
-			listen,
+			http,
 			encryption_key_file: data.with_extension("key"),
 			data,
 			data_key_max_age_seconds: 90 * 86_400,
@@ -93,14 +94,9 @@ pub enum ServiceError {
 	/// The store cannot be opened, or failed.
 	#[error(transparent)]
 	Store(#[from] StoreError),
-	/// The address cannot be listened on, or the server failed.
-	#[error("cannot serve {address}: {source}")]
-	Listen {
-		/// The address.
-		address: SocketAddr,
-		/// The reason.
-		source: io::Error,
-	},
+	/// The address cannot be listened on, or the certificate cannot be used.
+	#[error("cannot serve: {0}")]
+	Serve(#[from] secure_server::ServerError),
 	/// The node is not of the right chain.
 	#[error(transparent)]
 	Follow(#[from] FollowError),
@@ -118,9 +114,11 @@ pub enum ServiceError {
 /// A running oracle.
 pub struct Service {
 	address: SocketAddr,
+	is_secure: bool,
+	server_handle: Handle,
 	metrics: Arc<Metrics>,
 	stop: watch::Sender<bool>,
-	server: tokio::task::JoinHandle<io::Result<()>>,
+	server: tokio::task::JoinHandle<Drained>,
 	sources: JoinSet<()>,
 	tasks: JoinSet<Result<(), ServiceError>>,
 	writer_done: oneshot::Receiver<()>,
@@ -151,9 +149,16 @@ impl Service {
 			metrics.note_registered(saved.len());
 			registry.store(saved, 0);
 		}
-		let listen = |source| ServiceError::Listen { address: config.listen, source };
-		let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-		let address = listener.local_addr().map_err(listen)?;
+		let is_secure = config.http.tls.is_some();
+		let server = Server::bind(config.http).await?;
+		let (address, server_handle) = (server.address(), server.handle());
+		let connections = server.handle();
+		metrics.add_gauges(
+			"connections",
+			"Connections of the HTTP interface.",
+			"http",
+			move || connection_counts(&connections),
+		);
 
 		let coverage = Arc::new(Coverage::default());
 		let (commands, inbox) = mpsc::channel(config.limits.queue_length.max(1));
@@ -187,6 +192,15 @@ impl Service {
 			config: config.outbox,
 		};
 		tasks.spawn(async move { outbox.run().await.map_err(ServiceError::Store) });
+		let slot_sealed = Arc::new(Notify::new());
+		let assessor = Assessor {
+			readings: store.clone(),
+			store: database.clone(),
+			registry: registry.clone(),
+			zones: config.zones.clone(),
+			sealed: slot_sealed.clone(),
+		};
+		tasks.spawn(async move { assessor.run().await.map_err(ServiceError::Store) });
 		let sealer = Sealer {
 			store: store.clone(),
 			ingest: ingest.clone(),
@@ -194,6 +208,7 @@ impl Service {
 			registry: registry.clone(),
 			metrics: metrics.clone(),
 			outbox_filled,
+			slot_sealed: slot_sealed.clone(),
 			zones: config.zones.clone(),
 			grace_seconds: config.grace_seconds,
 		};
@@ -247,7 +262,10 @@ impl Service {
 			let source = oracle_mqtt::Source::new(settings, port)
 				.map_err(|error| ServiceError::Source(error.to_string()))?;
 			let counters = source.counters();
-			metrics.add_source(format!("mqtt-{number}"), move || mqtt_counts(&counters));
+			let help = "Messages of the brokers' sources.";
+			metrics.add_gauges("source_messages", help, format!("mqtt-{number}"), move || {
+				mqtt_counts(&counters)
+			});
 			let mut stopped = stop.subscribe();
 			sources.spawn(source.run(async move {
 				// An error means that the service is gone, which is a reason to stop as well.
@@ -263,14 +281,14 @@ impl Service {
 			zones: config.zones,
 			account: chain.account(),
 		});
-		let server = axum::serve(listener, routes)
-			.with_graceful_shutdown(async move {
-				// An error means that the service is gone, which is a reason to stop as well.
-				let _ = stopped.wait_for(|stop| *stop).await;
-			})
-			.into_future();
+		let server = server.run(routes, async move {
+			// An error means that the service is gone, which is a reason to stop as well.
+			let _ = stopped.wait_for(|stop| *stop).await;
+		});
 		Ok(Self {
 			address,
+			is_secure,
+			server_handle,
 			metrics,
 			stop,
 			server: tokio::spawn(server),
@@ -284,6 +302,21 @@ impl Service {
 	/// Where it listens.
 	pub fn address(&self) -> SocketAddr {
 		self.address
+	}
+
+	/// Its base address.
+	pub fn url(&self) -> String {
+		let scheme = if self.is_secure { "https" } else { "http" };
+		format!("{scheme}://{}", self.address)
+	}
+
+	/// Reads the certificate and the key again. Connections that are open go on; what cannot be used
+	/// changes nothing.
+	///
+	/// # Errors
+	/// When they cannot be used.
+	pub fn reload_certificate(&self) -> Result<(), secure_server::CredentialsError> {
+		self.server_handle.reload()
 	}
 
 	/// Its counters.
@@ -304,21 +337,20 @@ impl Service {
 				self.writer_ended_early = true;
 				ServiceError::Ended("the writer")
 			},
-			ended = &mut self.server => match ended {
-				Ok(Err(source)) => ServiceError::Listen { address: self.address, source },
-				_ => ServiceError::Ended("the server"),
-			},
+			_ended = &mut self.server => ServiceError::Ended("the server"),
 		}
 	}
 
 	/// Stops: takes no more connections, answers what was asked, writes what was taken.
 	pub async fn stop(mut self) {
 		self.stop.send_replace(true);
-		if !self.server.is_finished()
-			&& tokio::time::timeout(DRAIN_TIMEOUT, &mut self.server).await.is_err()
-		{
-			tracing::warn!("some requests took too long and were broken off");
-			self.server.abort();
+		// It has a limit of its own.
+		match (&mut self.server).await {
+			Ok(Drained { cut_off: 0, .. }) => {}
+			Ok(Drained { cut_off, .. }) => {
+				tracing::warn!(cut_off, "some requests took too long and were broken off");
+			}
+			Err(error) => tracing::error!(%error, "the server broke off"),
 		}
 		let sources = async { while self.sources.join_next().await.is_some() {} };
 		if tokio::time::timeout(DRAIN_TIMEOUT, sources).await.is_err() {
@@ -371,4 +403,24 @@ fn mqtt_counts(counters: &oracle_mqtt::Counters) -> Vec<(&'static str, u64)> {
 	.into_iter()
 	.map(|(name, counter)| (name, counter.load(std::sync::atomic::Ordering::Relaxed)))
 	.collect()
+}
+
+fn connection_counts(server: &Handle) -> Vec<(&'static str, u64)> {
+	let counts = server.counters();
+	let mut numbers = vec![
+		("accepted", counts.accepted),
+		("active", counts.active_connections),
+		("refused", counts.refused_total.saturating_add(counts.refused_per_peer)),
+		("handshake-failures", counts.handshake_failures),
+		("handshake-timeouts", counts.handshake_timeouts),
+		("reloads", counts.reloads),
+		("failed-reloads", counts.failed_reloads),
+	];
+	numbers.extend(
+		server
+			.status()
+			.seconds_to_expiry()
+			.map(|seconds| ("certificate-seconds-left", u64::try_from(seconds).unwrap_or(0))),
+	);
+	numbers
 }

@@ -13,6 +13,7 @@ use wia_ene_014::canonical::SignedMessage;
 
 use crate::registry::Registry;
 
+mod assessments;
 pub mod dead_letter;
 pub mod keys;
 pub mod reading_key;
@@ -161,6 +162,14 @@ pub trait Store: Send + Sync + 'static {
 		zone: ZoneId,
 		after: Option<Slot>,
 	) -> Result<Option<Slot>, StoreError>;
+
+	/// Whether a slot has readings of meters from a place in the zone on.
+	fn has_readings_from(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		meter: MeterIndex,
+	) -> Result<bool, StoreError>;
 
 	/// Where a meter has readings in a slot.
 	fn locate(

@@ -100,6 +100,14 @@ impl Store for Gate {
 	) -> Result<Option<Slot>, StoreError> {
 		self.inner.next_slot_with_readings(zone, after)
 	}
+	fn has_readings_from(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		meter: MeterIndex,
+	) -> Result<bool, StoreError> {
+		self.inner.has_readings_from(zone, slot, meter)
+	}
 	fn locate(
 		&self,
 		meter: MeterId,

@@ -8,6 +8,8 @@
 //! | `registry` | zone 4, meter index 4 | meter id, meter |
 //! | `meters` | blinded meter id 16 | where the meter is and was: zone, meter index |
 //! | `dead-letters` | number 8 | rejected message |
+//! | `histories` | zone 4, meter index 4 | what a meter's figures are judged against |
+//! | `assessments` | zone 4, slot 4, meter index 4 | what was found about its figures |
 //! | `meta` | a name | depends |
 //!
 //! The readings of a slot, of a page, or of a meter in a slot are each one short scan of `readings`, and
@@ -37,9 +39,9 @@ use sp_core::H256;
 use wia_ene_014::canonical::SignedMessage;
 
 use super::{
-	keys::StoreKeys, reading_key::READINGS, Attestation, DeadLetter, KeptDeadLetter, PageKey,
-	PageState, ReadingKey, ReadingSealer, RecentSlots, SealedPage, Store, StoreError,
-	StoredReading,
+	assessments::assessment_key, keys::StoreKeys, reading_key::READINGS, Attestation, DeadLetter,
+	KeptDeadLetter, PageKey, PageState, ReadingKey, ReadingSealer, RecentSlots, SealedPage, Store,
+	StoreError, StoredReading,
 };
 use crate::registry::Registry;
 
@@ -51,9 +53,12 @@ const OUTBOX: &str = "outbox";
 const REGISTRY: &str = "registry";
 const METERS: &str = "meters";
 const DEAD_LETTERS: &str = "dead-letters";
-const META: &str = "meta";
+pub(super) const HISTORIES: &str = "histories";
+pub(super) const ASSESSMENTS: &str = "assessments";
+pub(super) const META: &str = "meta";
 /// All but the readings, which have options of their own.
-const SMALL_FAMILIES: [&str; 6] = [PAGES, OUTBOX, REGISTRY, METERS, DEAD_LETTERS, META];
+const SMALL_FAMILIES: [&str; 8] =
+	[PAGES, OUTBOX, REGISTRY, METERS, DEAD_LETTERS, HISTORIES, ASSESSMENTS, META];
 
 const META_FORMAT: &[u8] = b"format";
 const META_KEY_RING: &[u8] = b"key-ring";
@@ -306,7 +311,17 @@ impl RocksStore {
 		slot: Slot,
 		meter: MeterIndex,
 	) -> Result<bool, StoreError> {
-		let range = ReadingKey::range(zone, slot, meter.0..meter.0.saturating_add(1));
+		self.has_readings_of(zone, slot, meter.0..meter.0.saturating_add(1))
+	}
+
+	/// Whether some of the meters have readings in a slot.
+	fn has_readings_of(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		meters: Range<u32>,
+	) -> Result<bool, StoreError> {
+		let range = ReadingKey::range(zone, slot, meters);
 		let mut found = false;
 		self.scan_sealed(
 			READINGS,
@@ -340,7 +355,7 @@ impl RocksStore {
 		self.database.cf_handle(name).ok_or(StoreError::Damaged { place: name })
 	}
 
-	fn get<T: Decode>(
+	pub(super) fn get<T: Decode>(
 		&self,
 		place: &'static str,
 		key: impl AsRef<[u8]>,
@@ -365,7 +380,7 @@ impl RocksStore {
 	}
 
 	/// Encodes, encrypts and adds a value to a batch.
-	fn put(
+	pub(super) fn put(
 		&self,
 		batch: &mut WriteBatch,
 		place: &'static str,
@@ -379,7 +394,7 @@ impl RocksStore {
 	}
 
 	/// Writes what `fill` puts into the batch, all of it or nothing, and waits for the disk.
-	fn write(
+	pub(super) fn write(
 		&self,
 		fill: impl FnOnce(&mut WriteBatch) -> Result<(), StoreError>,
 	) -> Result<(), StoreError> {
@@ -490,6 +505,15 @@ impl Store for RocksStore {
 			Ok(false)
 		})?;
 		Ok(found)
+	}
+
+	fn has_readings_from(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		meter: MeterIndex,
+	) -> Result<bool, StoreError> {
+		self.has_readings_of(zone, slot, meter.0..u32::MAX)
 	}
 
 	fn locate(
@@ -618,6 +642,8 @@ impl Store for RocksStore {
 			batch.delete_range_cf(self.family(READINGS)?, first.as_bytes(), end.as_bytes());
 			let at = |slot| page_key(PageKey { zone, slot, page: 0 });
 			batch.delete_range_cf(self.family(PAGES)?, at(Slot(0)), at(slot));
+			let at = |slot| assessment_key(zone, slot, MeterIndex(0));
+			batch.delete_range_cf(self.family(ASSESSMENTS)?, at(Slot(0)), at(slot));
 			Ok(())
 		})
 	}

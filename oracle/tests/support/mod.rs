@@ -399,8 +399,12 @@ impl Running {
 		clock: TestClock,
 		adjust: impl FnOnce(&mut Config),
 	) -> Self {
-		let listen = "127.0.0.1:0".parse().unwrap();
-		let mut config = Config::new(folder.path().join("db"), listen, vec![ZONE]);
+		let http = secure_server::Settings {
+			address: "127.0.0.1:0".parse().unwrap(),
+			tls: None,
+			limits: secure_server::Limits::default(),
+		};
+		let mut config = Config::new(folder.path().join("db"), http, vec![ZONE]);
 		config.outbox.pace.first = Duration::from_millis(5);
 		config.outbox.pace.longest = Duration::from_millis(20);
 		adjust(&mut config);
