@@ -17,6 +17,7 @@ use vee::{Calendar, MeterClass, MeterFacts, MeterHistory, RuleSet, Validator, Ve
 use wia_ene_014::canonical::Quality;
 
 use crate::{
+	metrics::Metrics,
 	reading::figures_in,
 	registry::{Registry, RegistryCell},
 	store::{Store, StoreError, StoredReading},
@@ -89,6 +90,8 @@ pub struct Assessor {
 	pub store: Arc<dyn AssessmentStore>,
 	/// Knows ratings and calendars.
 	pub registry: Arc<RegistryCell>,
+	/// Where figures are counted.
+	pub metrics: Arc<Metrics>,
 	/// The zones of this oracle.
 	pub zones: Vec<ZoneId>,
 	/// Told when a slot is sealed.
@@ -179,8 +182,10 @@ impl Assessor {
 					judge(validator, registry, slot, reading, last);
 				}
 			}
+			let found = assessed.iter().map(|meter| meter.found.len()).sum();
 			let page = AssessedPage { slot: slot.slot, page: page_number };
 			self.store.keep_assessed(zone, page, &assessed)?;
+			self.metrics.count_assessed(readings.len(), found);
 			if !self.has_more(zone, page)? {
 				return Ok(());
 			}

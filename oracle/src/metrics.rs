@@ -24,6 +24,8 @@ pub struct Metrics {
 	commits: AtomicU64,
 	committed_readings: AtomicU64,
 	commit_microseconds: AtomicU64,
+	readings_assessed: AtomicU64,
+	figures_doubted: AtomicU64,
 	pages_sealed: AtomicU64,
 	pages_attested: AtomicU64,
 	pages_too_late: AtomicU64,
@@ -132,6 +134,13 @@ impl Metrics {
 	/// How many synced writes there were, and how many readings they wrote.
 	pub fn commits(&self) -> (u64, u64) {
 		(self.commits.load(Relaxed), self.committed_readings.load(Relaxed))
+	}
+
+	/// Counts readings that were judged by the rules of validation, and the figures in them about which
+	/// something was found.
+	pub fn count_assessed(&self, readings: usize, doubted: usize) {
+		self.readings_assessed.fetch_add(readings as u64, Relaxed);
+		self.figures_doubted.fetch_add(doubted as u64, Relaxed);
 	}
 
 	/// Counts pages put into the outbox.
@@ -259,6 +268,18 @@ impl Metrics {
 				String::new(),
 				format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000),
 			)],
+		);
+		metric(
+			"readings_assessed_total",
+			"counter",
+			"Readings judged by the rules of validation.",
+			&one(self.readings_assessed.load(Relaxed)),
+		);
+		metric(
+			"figures_doubted_total",
+			"counter",
+			"Figures about which these rules found something.",
+			&one(self.figures_doubted.load(Relaxed)),
 		);
 		metric("pages_sealed_total", "counter", "Pages sealed.", &one(counts.pages_sealed));
 		metric(

@@ -197,6 +197,7 @@ impl Service {
 			readings: store.clone(),
 			store: database.clone(),
 			registry: registry.clone(),
+			metrics: metrics.clone(),
 			zones: config.zones.clone(),
 			sealed: slot_sealed.clone(),
 		};
@@ -261,10 +262,10 @@ impl Service {
 			let port = Arc::new(SourcePort::new(ingest.clone(), "mqtt"));
 			let source = oracle_mqtt::Source::new(settings, port)
 				.map_err(|error| ServiceError::Source(error.to_string()))?;
-			let counters = source.counters();
+			let (counters, status) = (source.counters(), source.status());
 			let help = "Messages of the brokers' sources.";
 			metrics.add_gauges("source_messages", help, format!("mqtt-{number}"), move || {
-				mqtt_counts(&counters)
+				mqtt_counts(&counters, &status.borrow())
 			});
 			let mut stopped = stop.subscribe();
 			sources.spawn(source.run(async move {
@@ -388,8 +389,11 @@ async fn renew_data_keys(
 	}
 }
 
-fn mqtt_counts(counters: &oracle_mqtt::Counters) -> Vec<(&'static str, u64)> {
-	[
+fn mqtt_counts(
+	counters: &oracle_mqtt::Counters,
+	status: &oracle_mqtt::Status,
+) -> Vec<(&'static str, u64)> {
+	let mut counts: Vec<_> = [
 		("received", &counters.received),
 		("accepted", &counters.accepted),
 		("duplicate", &counters.duplicate),
@@ -402,7 +406,10 @@ fn mqtt_counts(counters: &oracle_mqtt::Counters) -> Vec<(&'static str, u64)> {
 	]
 	.into_iter()
 	.map(|(name, counter)| (name, counter.load(std::sync::atomic::Ordering::Relaxed)))
-	.collect()
+	.collect();
+	let is_subscribed = matches!(status, oracle_mqtt::Status::Subscribed);
+	counts.push(("subscribed", is_subscribed.into()));
+	counts
 }
 
 fn connection_counts(server: &Handle) -> Vec<(&'static str, u64)> {

@@ -27,34 +27,48 @@ pub struct Corpus {
 	pub now_seconds: u64,
 }
 
+/// Meters by their names, with their keys.
+fn devices(seed: u64, meters: u32) -> Vec<(String, SigningKey)> {
+	(0..meters)
+		.map(|index| {
+			let mut secret = [0; 32];
+			secret[..8].copy_from_slice(&seed.to_le_bytes());
+			secret[8..12].copy_from_slice(&index.to_le_bytes());
+			(format!("METER-{index}"), SigningKey::from_bytes(&secret))
+		})
+		.collect()
+}
+
+fn registered(devices: &[(String, SigningKey)]) -> Vec<(MeterId, Meter<AccountId>)> {
+	devices
+		.iter()
+		.zip(0u32..)
+		.map(|((name, key), index)| {
+			let meter = Meter {
+				owner: AccountId::new([0; 32]),
+				zone: ZONE,
+				index: MeterIndex(index),
+				key: DeviceKey::Ed25519(key.verifying_key().to_bytes()),
+				rated_power_w: RATED_POWER_W,
+			};
+			(MeterId(meter_id(name)), meter)
+		})
+		.collect()
+}
+
+/// The meters of a seed, as the chain would know them.
+pub fn meters(seed: u64, meters: u32) -> Vec<(MeterId, Meter<AccountId>)> {
+	registered(&devices(seed, meters))
+}
+
 impl Corpus {
 	/// `slots` messages of each of `meters` meters, one figure each, up to the slot before
 	/// `now_seconds`.
 	pub fn new(seed: u64, meters: u32, slots: u32, now_seconds: u64) -> Self {
 		let calendar = SlotCalendar::uniform(SLOT_SECONDS);
 		let last = calendar.at(now_seconds).0;
-		let devices: Vec<(String, SigningKey)> = (0..meters)
-			.map(|index| {
-				let mut secret = [0; 32];
-				secret[..8].copy_from_slice(&seed.to_le_bytes());
-				secret[8..12].copy_from_slice(&index.to_le_bytes());
-				(format!("METER-{index}"), SigningKey::from_bytes(&secret))
-			})
-			.collect();
-		let registered = devices
-			.iter()
-			.zip(0u32..)
-			.map(|((name, key), index)| {
-				let meter = Meter {
-					owner: AccountId::new([0; 32]),
-					zone: ZONE,
-					index: MeterIndex(index),
-					key: DeviceKey::Ed25519(key.verifying_key().to_bytes()),
-					rated_power_w: RATED_POWER_W,
-				};
-				(MeterId(meter_id(name)), meter)
-			})
-			.collect();
+		let devices = devices(seed, meters);
+		let registered = registered(&devices);
 		let threads = std::thread::available_parallelism().map_or(2, usize::from);
 		let mut messages = Vec::new();
 		let mut places = Vec::new();

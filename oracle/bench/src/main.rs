@@ -1,9 +1,17 @@
 //! Measures the oracle.
 
+mod broker;
+mod chain;
 mod corpus;
+mod ingest;
 mod kill;
+mod load;
+mod machine;
 mod pipeline;
+mod serve;
 mod usage;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -47,6 +55,32 @@ enum Command {
 		#[arg(long, default_value_t = 14)]
 		seed: u64,
 	},
+	/// Everything about the way in: pipeline, HTTPS, delays, MQTT, kill -9. Prints JSON.
+	Ingest {
+		/// Meters.
+		#[arg(long, default_value_t = 20_000)]
+		meters: u32,
+		/// Messages of each meter, at most those of a day.
+		#[arg(long, default_value_t = 80)]
+		slots: u32,
+		/// How often the oracle is killed.
+		#[arg(long, default_value_t = 100)]
+		kills: usize,
+		/// Messages a second that are stated as the rated load.
+		#[arg(long, default_value_t = 10_000.0)]
+		rated: f64,
+		/// Seconds of each run with a given rate.
+		#[arg(long, default_value_t = 10)]
+		seconds: u64,
+		/// Of the meters' keys.
+		#[arg(long, default_value_t = 14)]
+		seed: u64,
+		/// Where the figures are written to.
+		#[arg(long, value_name = "FILE")]
+		out: Option<PathBuf>,
+	},
+	/// Run an oracle for load from another process.
+	Serve(serve::ServeArgs),
 	/// Kill the oracle under load, again and again, and compare what it acknowledged with its store.
 	Kill {
 		/// How often.
@@ -83,6 +117,18 @@ async fn main() -> Result<()> {
 			let figures = pipeline::run(&corpus, folder.path(), plan).await?;
 			println!("{}", serde_json::to_string_pretty(&figures)?);
 		}
+		Command::Ingest { meters, slots, kills, rated, seconds, seed, out } => {
+			let plan =
+				ingest::Plan { meters, slots, kills, rated_per_second: rated, seconds, seed };
+			let folder = tempfile::tempdir_in(".")?;
+			let figures = ingest::run(&plan, folder.path()).await?;
+			let text = serde_json::to_string_pretty(&figures)?;
+			if let Some(path) = out {
+				std::fs::write(&path, &text)?;
+			}
+			println!("{text}");
+		}
+		Command::Serve(args) => serve::run(args).await?,
 		Command::Kill { runs, meters, slots, seed } => {
 			let now_seconds = SystemClock.now_seconds();
 			let corpus = Corpus::new(seed, meters, slots, now_seconds);
