@@ -9,9 +9,9 @@
 //!
 //! # Too much at once
 //!
-//! Messages wait for a thread, for as long as their source has patience; a thread waits for the writer.
-//! So when the disk is slow, threads stay busy, and what comes in is turned away after that time, before
-//! any work was put into it, instead of filling memory. What was taken is answered soon.
+//! Messages wait for a [thread](checker), for as long as their source has patience; a thread waits for
+//! the writer. So when the disk is slow, threads stay busy, and what comes in is turned away after that
+//! time, before any work was put into it, instead of filling memory. What was taken is answered soon.
 //!
 //! # Idempotence
 //!
@@ -19,11 +19,17 @@
 //! with the same content, is a duplicate, whoever sends it and however often, also after its slot was
 //! sealed. A message is taken whole or not at all.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+	sync::{Arc, Mutex},
+	time::Duration,
+};
 
 use bytes::Bytes;
 use oracle_port::{ReadingSink, Rejection, Unavailable, Verdict};
-use tokio::sync::{mpsc, oneshot, Semaphore};
+use tokio::{
+	sync::{mpsc, oneshot},
+	time::{timeout_at, Instant},
+};
 
 use crate::{
 	clock::Clock,
@@ -32,11 +38,13 @@ use crate::{
 	registry::RegistryCell,
 	store::{Store, StoreError},
 };
-use check::{check_batch, CheckRules, CheckedBatch};
+use check::{CheckRules, CheckedBatch};
+use checker::{Checker, Job};
 use energy_primitives::{Slot, ZoneId};
 
 pub mod body;
 pub mod check;
+pub mod checker;
 pub mod figure;
 pub mod writer;
 
@@ -75,9 +83,9 @@ pub struct IngestLimits {
 	pub max_messages: usize,
 	/// How long a request may wait for its turn, before it is told to come back.
 	pub patience: Duration,
-	/// How many batches may wait for the writer.
+	/// How many batches may wait to be checked, and how many for the writer.
 	pub queue_length: usize,
-	/// How many batches may be checked at once.
+	/// How many threads check.
 	pub parallel: usize,
 	/// Whether signatures are verified. No option of the oracle switches it off: it is here so that
 	/// the rest can be measured by itself.
@@ -107,31 +115,56 @@ pub enum Messages {
 	Each(Vec<Bytes>),
 }
 
+impl Messages {
+	/// How many there are; of a body, a guess that is not too small for most.
+	fn count_at_most(&self) -> usize {
+		/// A message is hardly ever shorter.
+		const SHORT_MESSAGE: usize = 256;
+		match self {
+			Self::Body(_, body) => body.len().div_ceil(SHORT_MESSAGE),
+			Self::Each(documents) => documents.len(),
+		}
+	}
+}
+
 /// The way in. Cheap to clone.
 #[derive(Clone)]
 pub struct Ingest {
 	registry: Arc<RegistryCell>,
 	clock: Arc<dyn Clock>,
 	metrics: Arc<Metrics>,
-	store: Arc<dyn Store>,
 	limits: IngestLimits,
-	checking: Arc<Semaphore>,
+	jobs: mpsc::Sender<Job>,
 	writer: mpsc::Sender<writer::Command>,
 }
 
 impl Ingest {
 	/// The way in to a writer that takes from the other end of `writer`, and to whose store `store`
-	/// seals.
-	pub fn new(
+	/// seals. Starts the threads that check; they end with the last way in.
+	///
+	/// # Errors
+	/// When a thread cannot be started.
+	pub fn start(
 		registry: Arc<RegistryCell>,
 		clock: Arc<dyn Clock>,
 		metrics: Arc<Metrics>,
 		store: Arc<dyn Store>,
 		limits: IngestLimits,
 		writer: mpsc::Sender<writer::Command>,
-	) -> Self {
-		let checking = Arc::new(Semaphore::new(limits.parallel.max(1)));
-		Self { registry, clock, metrics, store, limits, checking, writer }
+	) -> std::io::Result<Self> {
+		let (jobs, waiting) = mpsc::channel(limits.queue_length.max(1));
+		let checker = Checker {
+			jobs: Mutex::new(waiting),
+			store,
+			rules: CheckRules {
+				time: limits.time,
+				verifies_signatures: limits.verifies_signatures,
+			},
+			max_messages: limits.max_messages,
+			threads: limits.parallel.max(1),
+		};
+		checker.start(&writer)?;
+		Ok(Self { registry, clock, metrics, limits, jobs, writer })
 	}
 
 	/// The limits.
@@ -151,36 +184,24 @@ impl Ingest {
 		patience: Duration,
 	) -> Result<Vec<Verdict>, IngestError> {
 		let registry = self.registry.load().ok_or(IngestError::NoRegistry)?;
-		let turn = tokio::time::timeout(patience, self.checking.clone().acquire_owned())
-			.await
-			.map_err(|_elapsed| {
-				self.metrics.count_turned_away();
-				IngestError::Busy
-			})?
-			.map_err(|_closed| IngestError::Closed)?;
-
-		let batch = CheckedBatch::new(source, self.clock.now_seconds());
-		let (limits, sealer) = (self.limits, self.store.sealer());
-		let checked = tokio::task::spawn_blocking(move || {
-			let messages = match messages {
-				Messages::Body(format, body) => {
-					body::parse_body(format, &body, limits.max_messages)?
-				}
-				Messages::Each(documents) => documents.into_iter().map(body::parse).collect(),
-			};
-			let rules =
-				CheckRules { time: limits.time, verifies_signatures: limits.verifies_signatures };
-			check_batch(messages, &registry, rules, sealer, batch)
-				.map_err(|error| IngestError::Store(Arc::new(error)))
-		})
-		.await
-		.map_err(|_panicked| IngestError::Closed)??;
-
-		let place = self.writer.reserve().await.map_err(|_closed| IngestError::Closed)?;
-		// The next batch may be checked while this one waits for the disk.
-		drop(turn);
-		let (answer, verdicts) = oneshot::channel();
-		place.send(writer::Command::Store { batch: Box::new(checked), answer });
+		let ((taken, turn), (answer, verdicts)) = (oneshot::channel(), oneshot::channel());
+		let job = Job {
+			source,
+			messages,
+			received_seconds: self.clock.now_seconds(),
+			registry,
+			taken: Some(taken),
+			answer,
+		};
+		let deadline = Instant::now() + patience;
+		let turn = async {
+			self.jobs.send(job).await.map_err(|_closed| IngestError::Closed)?;
+			turn.await.map_err(|_dropped| IngestError::Closed)
+		};
+		timeout_at(deadline, turn).await.unwrap_or_else(|_elapsed| {
+			self.metrics.count_turned_away();
+			Err(IngestError::Busy)
+		})?;
 		let verdicts = verdicts.await.map_err(|_dropped| IngestError::Closed)??;
 		self.metrics.count_verdicts(&verdicts);
 		Ok(verdicts)

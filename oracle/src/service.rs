@@ -172,14 +172,15 @@ impl Service {
 				writer.run(inbox);
 			})
 			.map_err(ServiceError::Thread)?;
-		let ingest = Ingest::new(
+		let ingest = Ingest::start(
 			registry.clone(),
 			clock.clone(),
 			metrics.clone(),
 			store.clone(),
 			config.limits,
 			commands,
-		);
+		)
+		.map_err(ServiceError::Thread)?;
 
 		let outbox_filled = Arc::new(Notify::new());
 		let (heads, new_heads) = watch::channel(None);

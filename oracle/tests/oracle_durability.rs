@@ -188,7 +188,7 @@ fn ingest(store: Arc<Gate>, devices: &[Device]) -> Ingest {
 	let (commands, inbox) = mpsc::channel(64);
 	let writer = Writer::new(store.clone(), metrics.clone(), Arc::new(Coverage::default()));
 	std::thread::spawn(move || writer.run(inbox));
-	Ingest::new(cell, Arc::new(clock), metrics, store, IngestLimits::default(), commands)
+	Ingest::start(cell, Arc::new(clock), metrics, store, IngestLimits::default(), commands).unwrap()
 }
 
 /// Submits a body, and waits for its turn for as long as it takes.

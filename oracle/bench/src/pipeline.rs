@@ -104,7 +104,7 @@ pub async fn run(corpus: &Corpus, folder: &Path, plan: Plan) -> Result<Figures> 
 	let writer = Writer::new(store.clone(), metrics.clone(), Arc::new(Coverage::default()));
 	let writing = std::thread::spawn(move || writer.run(inbox));
 	let clock = Arc::new(FixedClock(corpus.now_seconds));
-	let ingest = Ingest::new(cell, clock, metrics.clone(), store, limits, commands);
+	let ingest = Ingest::start(cell, clock, metrics.clone(), store, limits, commands)?;
 
 	let bodies: Vec<Bytes> = corpus.bodies(plan.batch);
 	let bodies = Arc::new(bodies);

@@ -1,11 +1,14 @@
 //! What is done with messages before the writer sees them, on as many threads as there are cores.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use energy_primitives::{MeterIndex, SlotSpan, ZoneId};
 use oracle_port::{Rejection, Verdict};
 use smallvec::SmallVec;
+use wia_ene_014::{
+	batch::verify_all, canonical::SignedMessage, error::SignatureError, prepared::PreparedKey,
+};
 
 use super::{
 	body::Parsed,
@@ -85,60 +88,82 @@ pub struct CheckRules {
 	pub verifies_signatures: bool,
 }
 
-/// Checks messages, and seals what passes.
+/// Messages that came together, with the meters of that moment, and what is known of them.
+pub type ToCheck = (Vec<Parsed>, Arc<Registry>, CheckedBatch);
+
+/// Checks messages that came in several batches, and seals what passes.
 ///
 /// # Errors
 /// When nothing can be sealed at present.
-pub fn check_batch(
-	messages: Vec<Parsed>,
-	registry: &Registry,
+pub fn check_batches(
+	batches: Vec<ToCheck>,
 	rules: CheckRules,
 	mut sealer: ReadingSealer,
-	mut batch: CheckedBatch,
-) -> Result<CheckedBatch, StoreError> {
-	let received_seconds = batch.received_seconds;
-	let candidates: Vec<(Bytes, Result<Candidate<'_>, Rejection>)> = messages
+) -> Result<Vec<CheckedBatch>, StoreError> {
+	let mut registries = Vec::with_capacity(batches.len());
+	let mut parsed = Vec::with_capacity(batches.len());
+	for (messages, registry, batch) in batches {
+		registries.push(registry);
+		parsed.push((messages, batch));
+	}
+	let candidates: Vec<(Vec<Checked<'_>>, CheckedBatch)> = parsed
 		.into_iter()
-		.map(|(document, parsed)| {
-			let candidate = parsed
-				.and_then(|signed| check_rules(signed, registry, received_seconds, rules.time));
-			(document, candidate)
+		.zip(&registries)
+		.map(|((messages, batch), registry)| {
+			let check = |(document, parsed): Parsed| {
+				let candidate = parsed.and_then(|signed| {
+					check_rules(signed, registry, batch.received_seconds, rules.time)
+				});
+				(document, candidate)
+			};
+			(messages.into_iter().map(check).collect(), batch)
 		})
 		.collect();
 	let mut signatures = verify(&candidates, rules.verifies_signatures).into_iter();
 
-	batch.verdicts.reserve(candidates.len());
-	batch.readings.reserve(candidates.len());
-	for (document, candidate) in candidates {
-		let candidate = candidate.and_then(|candidate| {
-			// There is one answer for each candidate.
-			signatures.next().unwrap_or(Ok(())).map(|()| candidate)
-		});
-		match candidate {
-			Ok(candidate) => {
-				let reading = seal(candidate, document, &mut sealer, &mut batch)?;
-				batch.readings.push(reading);
-				batch.verdicts.push(Verdict::Accepted);
+	let mut checked = Vec::with_capacity(candidates.len());
+	for (messages, mut batch) in candidates {
+		batch.verdicts.reserve(messages.len());
+		batch.readings.reserve(messages.len());
+		for (document, candidate) in messages {
+			let candidate = candidate.and_then(|candidate| {
+				// There is one answer for each candidate; without it nothing is taken.
+				let verified = signatures.next().unwrap_or(Err(SignatureError::InvalidSignature));
+				verified.map(|()| candidate).map_err(|error| fault(error.into()))
+			});
+			match candidate {
+				Ok(candidate) => {
+					let reading = seal(candidate, document, &mut sealer, &mut batch)?;
+					batch.readings.push(reading);
+					batch.verdicts.push(Verdict::Accepted);
+				}
+				Err(rejection) => batch.reject(&document, rejection),
 			}
-			Err(rejection) => batch.reject(&document, rejection),
 		}
+		checked.push(batch);
 	}
-	Ok(batch)
+	Ok(checked)
 }
+
+/// A message, and what came of it so far.
+type Checked<'a> = (Bytes, Result<Candidate<'a>, Rejection>);
 
 /// One answer for each candidate, in order.
 fn verify(
-	candidates: &[(Bytes, Result<Candidate<'_>, Rejection>)],
+	batches: &[(Vec<Checked<'_>>, CheckedBatch)],
 	verifies_signatures: bool,
-) -> Vec<Result<(), Rejection>> {
-	let candidates = candidates.iter().filter_map(|(_document, candidate)| candidate.as_ref().ok());
-	if !verifies_signatures {
-		return candidates.map(|_candidate| Ok(())).collect();
+) -> Vec<Result<(), SignatureError>> {
+	let candidates: Vec<(&SignedMessage, &PreparedKey)> = batches
+		.iter()
+		.flat_map(|(messages, _batch)| messages)
+		.filter_map(|(_document, candidate)| candidate.as_ref().ok())
+		.map(|candidate| (&candidate.signed, &candidate.meter.key))
+		.collect();
+	if verifies_signatures {
+		verify_all(&candidates)
+	} else {
+		vec![Ok(()); candidates.len()]
 	}
-	candidates
-		.map(|candidate| candidate.signed.verify_prepared(&candidate.meter.key))
-		.map(|verified| verified.map_err(|error| fault(error.into())))
-		.collect()
 }
 
 fn seal(

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
 	check::{CheckedBatch, CheckedReading},
 	figure::{none, Figure, Knowledge, OpenSlot, MAX_FIGURES},
+	IngestError,
 };
 use crate::{
 	metrics::Metrics,
@@ -31,7 +32,7 @@ const OPEN_SLOTS: usize = 64;
 const OPEN_FIGURES: usize = 8_000_000;
 
 /// The answer to [`Command::Store`].
-pub type StoreAnswer = Result<Vec<Verdict>, Arc<StoreError>>;
+pub type Answer = Result<Vec<Verdict>, IngestError>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub enum Command {
 		/// Checked against everything but the store.
 		batch: Box<CheckedBatch>,
 		/// One verdict for each message, in order.
-		answer: oneshot::Sender<StoreAnswer>,
+		answer: oneshot::Sender<Answer>,
 	},
 	/// Take no more readings for the slots of a zone up to one; answer when all that were taken
 	/// before are on disk.
@@ -177,7 +178,7 @@ impl Writer {
 				self.coverage.lock().clear();
 				let error = Arc::new(error);
 				for (_, answer) in batches {
-					let _ = answer.send(Err(error.clone()));
+					let _ = answer.send(Err(IngestError::Store(error.clone())));
 				}
 			}
 		}
@@ -185,7 +186,7 @@ impl Writer {
 
 	fn write(
 		&self,
-		batches: &[(Box<CheckedBatch>, oneshot::Sender<StoreAnswer>)],
+		batches: &[(Box<CheckedBatch>, oneshot::Sender<Answer>)],
 		fresh: &mut [Fresh],
 		letters: &[DeadLetter],
 	) -> Result<(), StoreError> {
