@@ -174,6 +174,10 @@ impl Store for Gate {
 
 /// A way in to a store, with a writer of its own.
 fn ingest(store: Arc<Gate>, devices: &[Device]) -> Ingest {
+	ingest_with(store, devices, IngestLimits::default())
+}
+
+fn ingest_with(store: Arc<Gate>, devices: &[Device], limits: IngestLimits) -> Ingest {
 	let mut registry = Registry::default();
 	registry.set_calendar(ZONE, calendar());
 	for device in devices {
@@ -185,10 +189,10 @@ fn ingest(store: Arc<Gate>, devices: &[Device]) -> Ingest {
 	let clock = TestClock::default();
 	clock.set(end(FIRST_SLOT) + 5);
 	let metrics = Arc::new(Metrics::default());
-	let (commands, inbox) = mpsc::channel(64);
+	let (commands, inbox) = mpsc::channel(limits.queue_length);
 	let writer = Writer::new(store.clone(), metrics.clone(), Arc::new(Coverage::default()));
 	std::thread::spawn(move || writer.run(inbox));
-	Ingest::start(cell, Arc::new(clock), metrics, store, IngestLimits::default(), commands).unwrap()
+	Ingest::start(cell, Arc::new(clock), metrics, store, limits, commands).unwrap()
 }
 
 /// Submits a body, and waits for its turn for as long as it takes.
@@ -242,6 +246,82 @@ mod group_commit {
 		assert!(writes <= 4, "{writes} writes for {} requests", REQUESTS + 1);
 		let stored = readings(gate.as_ref(), ZONE, FIRST_SLOT, 0..u32::MAX).unwrap();
 		assert_eq!(stored.len(), devices.len());
+	}
+
+	#[tokio::test(flavor = "multi_thread")]
+	async fn who_does_not_want_to_wait_is_passed_over() {
+		let folder = tempfile::tempdir().unwrap();
+		let devices: Vec<_> = (0..20).map(Device::new).collect();
+		let gate = Gate::new(folder.path());
+		let limits = IngestLimits { queue_length: 1, parallel: 2, ..IngestLimits::default() };
+		let ingest = ingest_with(gate.clone(), &devices, limits);
+		gate.set_open(false);
+		let mut patient: Vec<_> = devices[..10]
+			.iter()
+			.map(|device| Box::pin(submit(&ingest, Format::Json, device.full(FIRST_SLOT, 1, 0))))
+			.collect();
+		// Each is in line before the next one comes: more than the threads and the queues can hold.
+		for one in &mut patient {
+			assert!(futures::poll!(one.as_mut()).is_pending());
+		}
+		eventually("the writer waits", || async { gate.waiting.load(Ordering::SeqCst) == 1 }).await;
+		let hasty: Vec<_> = devices[10..]
+			.iter()
+			.map(|device| {
+				let messages = Messages::Body(Format::Json, device.full(FIRST_SLOT, 1, 0).into());
+				ingest.submit("test", messages, std::time::Duration::from_millis(50))
+			})
+			.collect();
+		let hasty = futures::future::join_all(hasty).await;
+		assert!(hasty.iter().all(|answer| matches!(answer, Err(IngestError::Busy))), "{hasty:?}");
+		gate.set_open(true);
+		for answer in futures::future::join_all(patient).await {
+			assert_eq!(answer.unwrap(), [Verdict::Accepted]);
+		}
+		// Whoever heard that the oracle is busy has to send again, and finds nothing there.
+		let again = submit(&ingest, Format::Json, devices[19].full(FIRST_SLOT, 1, 0)).await;
+		assert_eq!(again.unwrap(), [Verdict::Accepted]);
+		let stored = readings(gate.as_ref(), ZONE, FIRST_SLOT, 0..u32::MAX).unwrap();
+		assert_eq!(stored.len(), 11);
+	}
+
+	#[tokio::test(flavor = "multi_thread")]
+	async fn those_that_are_checked_together_get_each_their_own_answer() {
+		let folder = tempfile::tempdir().unwrap();
+		let devices: Vec<_> = (0..300).map(Device::new).collect();
+		let gate = Gate::new(folder.path());
+		let limits = IngestLimits { parallel: 1, ..IngestLimits::default() };
+		let ingest = ingest_with(gate.clone(), &devices, limits);
+		// One of a hundred is signed by another meter, in a body each of which has ten messages.
+		let forged = |index: usize| index % 100 == 37;
+		let message = |index: usize, device: &Device| {
+			let key = if forged(index) { Device::new(7_777).key } else { device.key.clone() };
+			Device { key, ..device.clone() }.full(FIRST_SLOT, 1, 0)
+		};
+		let bodies: Vec<String> = devices
+			.iter()
+			.enumerate()
+			.map(|(index, device)| message(index, device))
+			.collect::<Vec<_>>()
+			.chunks(10)
+			.map(|messages| format!("[{}]", messages.join(",")))
+			.chain(["neither a message nor a list".to_owned()])
+			.collect();
+		let answers = bodies.into_iter().map(|body| submit(&ingest, Format::Json, body));
+		let mut answers = futures::future::join_all(answers).await;
+		assert!(matches!(answers.pop(), Some(Err(IngestError::Body(_)))));
+		let verdicts: Vec<_> = answers.into_iter().flat_map(Result::unwrap).collect();
+		assert_eq!(verdicts.len(), devices.len());
+		for (index, verdict) in verdicts.iter().enumerate() {
+			match verdict {
+				Verdict::Rejected(rejection) => {
+					assert!(forged(index));
+					assert_eq!(rejection.code, "signature-invalid");
+				}
+				other => assert_eq!((other, forged(index)), (&Verdict::Accepted, false)),
+			}
+		}
+		assert_eq!(gate.dead_letters(None, 999).unwrap().len(), 3);
 	}
 
 	#[tokio::test(flavor = "multi_thread")]
