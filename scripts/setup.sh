@@ -6,7 +6,7 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev lld-22 mold ccache mosquitto)
+packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev zlib1g-dev lld-22 mold ccache mosquitto rabbitmq-server)
 rust_packages=(rustc-web cargo-web rust-web-src rust-web-llvm rust-web-clippy)
 
 # rustup's Rust is complete when it can add the target and the sources; Debian's otherwise.
@@ -29,10 +29,12 @@ if [ ${#missing[@]} -gt 0 ]; then
 	say "installing ${missing[*]}"
 	as_root apt-get update -qq
 	as_root apt-get install -y -qq "${missing[@]}" >/dev/null
-	# The tests start a broker of their own; the one that comes with the package is not wanted.
-	if [[ " ${missing[*]} " == *" mosquitto "* ]] && command -v systemctl >/dev/null 2>&1; then
-		as_root systemctl disable --quiet --now mosquitto 2>/dev/null || true
-	fi
+	# The tests start brokers of their own; those that come with the packages are not wanted.
+	for broker in mosquitto rabbitmq-server; do
+		if [[ " ${missing[*]} " == *" $broker "* ]] && command -v systemctl >/dev/null 2>&1; then
+			as_root systemctl disable --quiet --now "$broker" 2>/dev/null || true
+		fi
+	done
 fi
 
 # shellcheck source=env.sh

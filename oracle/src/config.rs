@@ -23,6 +23,7 @@ use crate::{
 	outbox::OutboxConfig,
 	reading::TimeLimits,
 	service,
+	sources::Sources,
 	store::rocks::StoreLimits,
 };
 
@@ -84,6 +85,10 @@ pub struct FileConfig {
 	pub http: HttpConfig,
 	/// Brokers of MQTT.
 	pub mqtt: Vec<oracle_mqtt::Configuration>,
+	/// Clusters of Kafka.
+	pub kafka: Vec<oracle_kafka::Configuration>,
+	/// Brokers of AMQP 0-9-1.
+	pub amqp: Vec<oracle_amqp::Configuration>,
 }
 
 /// The node.
@@ -308,12 +313,13 @@ impl FileConfig {
 			..IngestLimits::default()
 		};
 		let parallel = at_least_one("attestation.parallel_pages", self.attestation.parallel_pages)?;
-		let mut mqtt = Vec::new();
-		for (index, configuration) in self.mqtt.iter().enumerate() {
-			let settings = oracle_mqtt::Settings::try_from(configuration.clone())
-				.map_err(|error| wrong(format!("mqtt[{index}].{}", error.field), error.reason))?;
-			mqtt.push(settings);
-		}
+		let sources = Sources {
+			mqtt: checked("mqtt", &self.mqtt, |error: oracle_mqtt::ConfigurationError| {
+				(error.field, error.reason)
+			})?,
+			kafka: checked("kafka", &self.kafka, of_source)?,
+			amqp: checked("amqp", &self.amqp, of_source)?,
+		};
 		let http = secure_server::Settings {
 			address: self.http.listen,
 			tls: self.http.tls.clone(),
@@ -335,10 +341,32 @@ impl FileConfig {
 			registry_refresh_seconds: self.node.registry_refresh_seconds,
 			limits,
 			outbox: OutboxConfig { parallel, ..OutboxConfig::default() },
-			mqtt,
+			sources,
 			..config
 		})
 	}
+}
+
+fn of_source(error: oracle_source::ConfigurationError) -> (&'static str, String) {
+	(error.field, error.reason)
+}
+
+/// Checks the configurations of the sources of one kind.
+fn checked<Configuration: Clone, Settings, Error>(
+	table: &str,
+	configurations: &[Configuration],
+	field_and_reason: impl Fn(Error) -> (&'static str, String),
+) -> Result<Vec<Settings>, ConfigError>
+where
+	Settings: TryFrom<Configuration, Error = Error>,
+{
+	let check = |(index, configuration): (usize, &Configuration)| {
+		Settings::try_from(configuration.clone()).map_err(|error| {
+			let (field, reason) = field_and_reason(error);
+			wrong(format!("{table}[{index}].{field}"), reason)
+		})
+	};
+	configurations.iter().enumerate().map(check).collect()
 }
 
 /// The value that a variable's text means.

@@ -46,4 +46,5 @@ pub mod replay;
 pub mod retention;
 pub mod seal;
 pub mod service;
+pub mod sources;
 pub mod store;

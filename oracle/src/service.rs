@@ -17,13 +17,14 @@ use crate::{
 	http::{self, Api},
 	ingest::{
 		writer::{Coverage, Writer},
-		Ingest, IngestLimits, SourcePort,
+		Ingest, IngestLimits,
 	},
 	metrics::Metrics,
 	outbox::{Outbox, OutboxConfig},
 	registry::RegistryCell,
 	retention::Retention,
 	seal::Sealer,
+	sources::{SourceError, Sources},
 	store::{
 		keys,
 		rocks::{RocksStore, StoreLimits},
@@ -63,8 +64,8 @@ pub struct Config {
 	pub limits: IngestLimits,
 	/// How the outbox is emptied.
 	pub outbox: OutboxConfig,
-	/// Brokers of MQTT that readings are taken from.
-	pub mqtt: Vec<oracle_mqtt::Settings>,
+	/// Brokers that readings are taken from.
+	pub sources: Sources,
 }
 
 impl Config {
@@ -82,7 +83,7 @@ impl Config {
 			registry_refresh_seconds: 60,
 			limits: IngestLimits::default(),
 			outbox: OutboxConfig::default(),
-			mqtt: Vec::new(),
+			sources: Sources::default(),
 		}
 	}
 }
@@ -103,9 +104,9 @@ pub enum ServiceError {
 	/// A part ended that should not.
 	#[error("{0} ended unexpectedly")]
 	Ended(&'static str),
-	/// A source cannot be started.
-	#[error("a broker's source cannot be started: {0}")]
-	Source(String),
+	/// A broker's source cannot be started.
+	#[error("a source cannot be started: {0}")]
+	Source(#[from] SourceError),
 	/// A thread could not be started.
 	#[error("cannot start a thread: {0}")]
 	Thread(io::Error),
@@ -258,22 +259,7 @@ impl Service {
 		}
 
 		let (stop, mut stopped) = watch::channel(false);
-		let mut sources = JoinSet::new();
-		for (number, settings) in config.mqtt.into_iter().enumerate() {
-			let port = Arc::new(SourcePort::new(ingest.clone(), "mqtt"));
-			let source = oracle_mqtt::Source::new(settings, port)
-				.map_err(|error| ServiceError::Source(error.to_string()))?;
-			let (counters, status) = (source.counters(), source.status());
-			let help = "Messages of the brokers' sources.";
-			metrics.add_gauges("source_messages", help, format!("mqtt-{number}"), move || {
-				mqtt_counts(&counters, &status.borrow())
-			});
-			let mut stopped = stop.subscribe();
-			sources.spawn(source.run(async move {
-				// An error means that the service is gone, which is a reason to stop as well.
-				let _ = stopped.wait_for(|stop| *stop).await;
-			}));
-		}
+		let sources = config.sources.start(&ingest, &metrics, &stop)?;
 		let routes = http::router(Api {
 			ingest,
 			store,
@@ -388,29 +374,6 @@ async fn renew_data_keys(
 			Err(_panicked) => return Err(StoreError::Keys("the rotation broke off".into())),
 		}
 	}
-}
-
-fn mqtt_counts(
-	counters: &oracle_mqtt::Counters,
-	status: &oracle_mqtt::Status,
-) -> Vec<(&'static str, u64)> {
-	let mut counts: Vec<_> = [
-		("received", &counters.received),
-		("accepted", &counters.accepted),
-		("duplicate", &counters.duplicate),
-		("rejected", &counters.rejected),
-		("topic-mismatch", &counters.topic_mismatch),
-		("too-large", &counters.too_large),
-		("unavailable", &counters.unavailable),
-		("reconnects", &counters.reconnects),
-		("in-flight", &counters.in_flight),
-	]
-	.into_iter()
-	.map(|(name, counter)| (name, counter.load(std::sync::atomic::Ordering::Relaxed)))
-	.collect();
-	let is_subscribed = matches!(status, oracle_mqtt::Status::Subscribed);
-	counts.push(("subscribed", is_subscribed.into()));
-	counts
 }
 
 fn connection_counts(server: &Handle) -> Vec<(&'static str, u64)> {

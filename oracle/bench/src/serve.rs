@@ -71,7 +71,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
 	config.limits.patience = std::time::Duration::from_millis(args.patience_ms);
 	for configuration in &args.mqtt {
 		let configuration: oracle_mqtt::Configuration = serde_json::from_str(configuration)?;
-		config.mqtt.push(configuration.try_into()?);
+		config.sources.mqtt.push(configuration.try_into()?);
 	}
 	let meters = corpus::meters(args.seed, args.meters);
 	let mut terminate = signal(SignalKind::terminate())?;
