@@ -19,6 +19,7 @@ use serde_json::{json, Value};
 
 use crate::{
 	broker::{packets, publish, Broker},
+	cluster::{Cluster, TOPIC},
 	corpus::Corpus,
 	kill,
 	load::{self, Pace, Target},
@@ -81,6 +82,18 @@ impl Oracle {
 
 	fn cpu_seconds(&self) -> f64 {
 		cpu_seconds_of(&self.process.id().to_string())
+	}
+
+	async fn metrics(&self) -> Result<String> {
+		Ok(reqwest::get(format!("{}/metrics", self.url)).await?.text().await?)
+	}
+
+	/// Messages that it stored so far.
+	async fn accepted(&self) -> Result<usize> {
+		let name = "energy_oracle_readings_total{outcome=\"accepted\"} ";
+		let text = self.metrics().await?;
+		let value = text.lines().find_map(|line| line.strip_prefix(name));
+		Ok(value.context("it does not count")?.parse()?)
 	}
 
 	/// Stops it, and returns what it says at the end.
@@ -171,6 +184,10 @@ pub async fn run(plan: &Plan, folder: &Path) -> Result<Value> {
 	eprintln!("mqtt: the broker by itself, and with the oracle");
 	let mqtt = mqtt(plan, folder, &corpus).await?;
 
+	eprintln!("kafka");
+	let kafka_plain = kafka(plan, folder, &corpus, false).await?;
+	let kafka_signed = kafka(plan, folder, &corpus, true).await?;
+
 	eprintln!("kill -9, {} times", plan.kills);
 	let kill_folder = folder.join("kill");
 	std::fs::create_dir_all(&kill_folder)?;
@@ -187,6 +204,8 @@ pub async fn run(plan: &Plan, folder: &Path) -> Result<Value> {
 		"https_signed_per_s": https_signed["acknowledged_per_second"],
 		"mqtt_qos1_per_s_core": mqtt["oracle_per_s_core"],
 		"mosquitto_alone_per_s_core": mqtt["mosquitto_alone_per_s_core"],
+		"kafka_per_s": kafka_plain["per_s"],
+		"kafka_signed_per_s": kafka_signed["per_s"],
 		"p99_ms": delays["p99_ms"],
 		"kill9_runs": kills.kill9_runs,
 		"acked_lost": kills.acked_lost,
@@ -198,7 +217,7 @@ pub async fn run(plan: &Plan, folder: &Path) -> Result<Value> {
 		"machine": machine::describe(),
 		"details": {
 			"pipeline": { "one_core": one, "all_cores": all, "signed_one_core": signed_one, "signed_all_cores": signed_all },
-			"https": https, "https_signed": https_signed, "delays": delays["runs"], "mqtt": mqtt, "kill": kills,
+			"https": https, "https_signed": https_signed, "delays": delays["runs"], "mqtt": mqtt, "kafka": [kafka_plain, kafka_signed], "kill": kills,
 		},
 	}))
 }
@@ -357,25 +376,15 @@ async fn with_oracle(
 		arguments.push("--without-signatures".into());
 	}
 	let oracle = Oracle::start(plan, &folder.join(name), &arguments)?;
-	let client = reqwest::Client::new();
-	let accepted = || async {
-		let status: Value =
-			client.get(format!("{}/v1/status", oracle.url)).send().await?.json().await?;
-		Ok::<_, anyhow::Error>(status["counts"]["accepted"].as_u64().unwrap_or_default())
-	};
-	let metrics = || async {
-		let text = client.get(format!("{}/metrics", oracle.url)).send().await?.text().await?;
-		Ok::<_, anyhow::Error>(text)
-	};
 	let started = Instant::now();
-	while !metrics().await?.contains("what=\"subscribed\"} 1\n") {
+	while !oracle.metrics().await?.contains("what=\"subscribed\"} 1\n") {
 		ensure!(started.elapsed() < Duration::from_secs(20), "the oracle does not subscribe");
 		tokio::time::sleep(Duration::from_millis(10)).await;
 	}
 	let (started, cpu) = (Instant::now(), oracle.cpu_seconds());
 	publish(broker.port, "publisher", packets).await?;
 	let count = packets.len();
-	while (accepted().await? as usize) < count {
+	while oracle.accepted().await? < count {
 		ensure!(started.elapsed() < Duration::from_secs(120), "not all messages are stored");
 		tokio::time::sleep(Duration::from_millis(10)).await;
 	}
@@ -386,6 +395,48 @@ async fn with_oracle(
 		"verifies_signatures": signatures,
 		"per_s": count as f64 / seconds,
 		"per_s_core": count as f64 / cpu,
+		"seconds": seconds,
+		"oracle_cpu_seconds": cpu,
+		"commits": end["commits"],
+	}))
+}
+
+/// Messages out of a cluster of Kafka, from the first one that is stored to the last.
+async fn kafka(plan: &Plan, folder: &Path, corpus: &Corpus, signatures: bool) -> Result<Value> {
+	let count = corpus.messages.len().min(1_000_000);
+	let cluster = Cluster::with(&corpus.messages[..count])?;
+	let configuration = json!({
+		"brokers": cluster.brokers(), "group_id": "oracles", "topics": [TOPIC],
+	});
+	let mut arguments = vec!["--kafka".into(), configuration.to_string()];
+	if !signatures {
+		arguments.push("--without-signatures".into());
+	}
+	let name = if signatures { "kafka-signed" } else { "kafka" };
+	let oracle = Oracle::start(plan, &folder.join(name), &arguments)?;
+	let waiting = Instant::now();
+	let first = loop {
+		let stored = oracle.accepted().await?;
+		if stored > 0 {
+			break stored;
+		}
+		ensure!(waiting.elapsed() < Duration::from_secs(60), "no record comes");
+		tokio::time::sleep(Duration::from_millis(2)).await;
+	};
+	let (started, cpu) = (Instant::now(), oracle.cpu_seconds());
+	while oracle.accepted().await? < count {
+		ensure!(started.elapsed() < Duration::from_secs(120), "not all records are stored");
+		tokio::time::sleep(Duration::from_millis(5)).await;
+	}
+	let (seconds, cpu) = (started.elapsed().as_secs_f64(), oracle.cpu_seconds() - cpu);
+	let end = oracle.stop()?;
+	ensure!(end["rejected"] == json!(0), "records were rejected: {end}");
+	let measured = (count - first) as f64;
+	Ok(json!({
+		"verifies_signatures": signatures,
+		"records": count,
+		"per_s": measured / seconds,
+		"per_s_core": measured / cpu,
 		"seconds": seconds,
 		"oracle_cpu_seconds": cpu,
 		"commits": end["commits"],

@@ -2,6 +2,7 @@
 
 mod broker;
 mod chain;
+mod cluster;
 mod corpus;
 mod ingest;
 mod kill;

@@ -47,6 +47,9 @@ pub struct ServeArgs {
 	/// Configurations of MQTT sources, as JSON, one for each connection.
 	#[arg(long, value_name = "JSON")]
 	mqtt: Vec<String>,
+	/// Configurations of Kafka sources, as JSON.
+	#[arg(long, value_name = "JSON")]
+	kafka: Vec<String>,
 }
 
 /// Serves until it is told to stop; then says what it used.
@@ -72,6 +75,10 @@ pub async fn run(args: ServeArgs) -> Result<()> {
 	for configuration in &args.mqtt {
 		let configuration: oracle_mqtt::Configuration = serde_json::from_str(configuration)?;
 		config.sources.mqtt.push(configuration.try_into()?);
+	}
+	for configuration in &args.kafka {
+		let configuration: oracle_kafka::Configuration = serde_json::from_str(configuration)?;
+		config.sources.kafka.push(configuration.try_into()?);
 	}
 	let meters = corpus::meters(args.seed, args.meters);
 	let mut terminate = signal(SignalKind::terminate())?;
