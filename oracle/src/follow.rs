@@ -234,6 +234,7 @@ impl<C: ChainClient> RegistryFollower<C> {
 		now_seconds: u64,
 		copies: &mut BTreeMap<ZoneId, ZoneCopy>,
 	) -> Result<(), StoreError> {
+		let earlier = self.registry.load();
 		let mut registry = Registry::default();
 		for (zone, copy) in copies {
 			let (saved, unsaved) = copy.meters.split_at(copy.saved);
@@ -244,7 +245,7 @@ impl<C: ChainClient> RegistryFollower<C> {
 				registry.set_calendar(*zone, calendar.clone());
 			}
 			for (id, meter) in &copy.meters {
-				registry.insert(*id, meter);
+				registry.insert_after(*id, meter, earlier.as_deref());
 			}
 		}
 		self.metrics.note_registered(registry.len());

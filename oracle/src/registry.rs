@@ -9,7 +9,7 @@ use std::{
 };
 
 use energy_primitives::{AccountId, Meter, MeterId, MeterIndex, SlotCalendar, ZoneId};
-use wia_ene_014::prepared::PreparedKey;
+use wia_ene_014::{canonical::DeviceKey, prepared::PreparedKey};
 
 /// What a message is checked against.
 #[derive(Clone, Debug)]
@@ -18,7 +18,9 @@ pub struct RegisteredMeter {
 	pub zone: ZoneId,
 	/// Its place among the meters of the zone.
 	pub index: MeterIndex,
-	/// The public key of the device, ready to verify with.
+	/// The public key of the device.
+	pub device_key: DeviceKey,
+	/// The same, ready to verify with.
 	pub key: PreparedKey,
 	/// The largest power of the connection, W.
 	pub rated_power_w: u32,
@@ -40,10 +42,25 @@ impl Registry {
 
 	/// Adds a meter, or replaces what was known of it.
 	pub fn insert(&mut self, id: MeterId, meter: &Meter<AccountId>) {
+		self.insert_after(id, meter, None);
+	}
+
+	/// The same; takes over what an earlier registry knows of the key, if it is still the same. To
+	/// get a key ready costs about as much as to verify a signature.
+	pub fn insert_after(
+		&mut self,
+		id: MeterId,
+		meter: &Meter<AccountId>,
+		earlier: Option<&Registry>,
+	) {
+		let known = earlier
+			.and_then(|earlier| earlier.meter(&id))
+			.filter(|known| known.device_key == meter.key);
 		let registered = RegisteredMeter {
 			zone: meter.zone,
 			index: meter.index,
-			key: PreparedKey::from(&meter.key),
+			device_key: meter.key,
+			key: known.map_or_else(|| PreparedKey::from(&meter.key), |known| known.key.clone()),
 			rated_power_w: meter.rated_power_w,
 		};
 		match self.meters.insert(id, registered) {

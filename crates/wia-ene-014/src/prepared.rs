@@ -1,5 +1,8 @@
 //! Keys that verify many signatures.
 
+#[cfg(feature = "std")]
+use std::sync::OnceLock;
+
 use p256::ecdsa::signature::Verifier;
 
 use crate::{
@@ -27,9 +30,18 @@ pub struct PreparedKey(Prepared);
 #[derive(Clone, Debug)]
 enum Prepared {
 	/// Or the error that this key makes of every Ed25519 signature.
-	Ed25519(Result<ed25519_dalek::VerifyingKey, SignatureError>),
+	Ed25519(Result<Ed25519Key, SignatureError>),
 	/// Or the error that this key makes of every P-256 signature.
 	P256(Result<p256::ecdsa::VerifyingKey, SignatureError>),
+}
+
+/// A point of the curve that is not of small order.
+#[derive(Clone, Debug)]
+struct Ed25519Key {
+	key: ed25519_dalek::VerifyingKey,
+	/// Whether it is in the group of prime order; found out when a batch first asks.
+	#[cfg(feature = "std")]
+	is_in_group: OnceLock<bool>,
 }
 
 impl From<&DeviceKey> for PreparedKey {
@@ -38,7 +50,12 @@ impl From<&DeviceKey> for PreparedKey {
 		Self(match key {
 			DeviceKey::Ed25519(bytes) => Prepared::Ed25519(match ed25519_key(bytes) {
 				Ok(key) if key.is_weak() => Err(SignatureError::InvalidSignature),
-				result => result,
+				Ok(key) => Ok(Ed25519Key {
+					key,
+					#[cfg(feature = "std")]
+					is_in_group: OnceLock::new(),
+				}),
+				Err(error) => Err(error),
 			}),
 			DeviceKey::P256(bytes) => Prepared::P256(p256_key(bytes)),
 		})
@@ -46,13 +63,13 @@ impl From<&DeviceKey> for PreparedKey {
 }
 
 impl PreparedKey {
-	/// The point, of a key of Ed25519 that is usable.
+	/// The key, when it is one of Ed25519 that is usable and in the group of prime order. The first
+	/// call costs as much as a signature, so keep the key for the next.
 	#[cfg(feature = "std")]
-	pub(crate) fn ed25519(&self) -> Option<&ed25519_dalek::VerifyingKey> {
-		match &self.0 {
-			Prepared::Ed25519(key) => key.as_ref().ok(),
-			Prepared::P256(_) => None,
-		}
+	pub(crate) fn ed25519_in_group(&self) -> Option<&ed25519_dalek::VerifyingKey> {
+		let Prepared::Ed25519(Ok(Ed25519Key { key, is_in_group })) = &self.0 else { return None };
+		let is_in_group = is_in_group.get_or_init(|| crate::batch::is_in_group(&key.to_edwards()));
+		is_in_group.then_some(key)
 	}
 
 	/// Verifies a signature over `bytes`, by the rules of [`DeviceKey::verify`].
@@ -62,7 +79,7 @@ impl PreparedKey {
 	pub fn verify(&self, bytes: &[u8], signature: &DeviceSignature) -> Result<(), SignatureError> {
 		match (&self.0, signature) {
 			(Prepared::Ed25519(key), DeviceSignature::Ed25519(signature)) => {
-				let key = key.as_ref().map_err(|error| *error)?;
+				let Ed25519Key { key, .. } = key.as_ref().map_err(|error| *error)?;
 				let signature = ed25519_dalek::Signature::from_bytes(signature);
 				if is_small_order(signature.r_bytes()) {
 					return Err(SignatureError::InvalidSignature);
@@ -115,7 +132,7 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
 ];
 
 /// Whether a canonical encoding is of a point whose order divides 8.
-fn is_small_order(encoding: &[u8; 32]) -> bool {
+pub(crate) fn is_small_order(encoding: &[u8; 32]) -> bool {
 	let mut y = *encoding;
 	// The highest bit is the sign of x.
 	y[31] &= 0x7f;

@@ -54,10 +54,12 @@ struct Oracle {
 	process: Child,
 	lines: BufReader<ChildStdout>,
 	url: String,
+	certificate: Option<PathBuf>,
 }
 
 impl Oracle {
-	fn start(plan: &Plan, data: &Path, more: &[String]) -> Result<Self> {
+	/// Starts one, and waits until it knows the meters.
+	async fn start(plan: &Plan, data: &Path, more: &[String]) -> Result<Self> {
 		let mut process = Command::new(std::env::current_exe()?)
 			.args(["serve", "--meters", &plan.meters.to_string()])
 			.args(["--seed", &plan.seed.to_string(), "--data"])
@@ -67,11 +69,22 @@ impl Oracle {
 			.stdout(Stdio::piped())
 			.spawn()?;
 		let stdout = process.stdout.take().context("it has no output")?;
-		let mut oracle = Self { process, lines: BufReader::new(stdout), url: String::new() };
+		let certificate = more
+			.iter()
+			.position(|argument| argument == "--certificate")
+			.and_then(|place| more.get(place + 1))
+			.map(PathBuf::from);
+		let mut oracle =
+			Self { process, lines: BufReader::new(stdout), url: String::new(), certificate };
 		let mut line = String::new();
 		oracle.lines.read_line(&mut line)?;
 		let url = line.trim().strip_prefix("listening on ");
 		oracle.url = url.with_context(|| format!("it says {line:?}"))?.to_owned();
+		let started = Instant::now();
+		while !oracle.is_ready().await? {
+			ensure!(started.elapsed() < Duration::from_secs(60), "it does not become ready");
+			tokio::time::sleep(Duration::from_millis(10)).await;
+		}
 		Ok(oracle)
 	}
 
@@ -84,8 +97,16 @@ impl Oracle {
 		cpu_seconds_of(&self.process.id().to_string())
 	}
 
+	async fn get(&self, path: &str) -> Result<(u16, String)> {
+		load::get(&self.target(self.certificate.as_deref())?, path).await
+	}
+
+	async fn is_ready(&self) -> Result<bool> {
+		Ok(self.get("/readyz").await?.0 == 200)
+	}
+
 	async fn metrics(&self) -> Result<String> {
-		Ok(reqwest::get(format!("{}/metrics", self.url)).await?.text().await?)
+		Ok(self.get("/metrics").await?.1)
 	}
 
 	/// Messages that it stored so far.
@@ -164,8 +185,8 @@ fn number(value: &Value, key: &str) -> f64 {
 pub async fn run(plan: &Plan, folder: &Path) -> Result<Value> {
 	let cores = std::thread::available_parallelism().map_or(1, usize::from);
 	eprintln!("pipeline: one core, all cores, with signatures");
-	let one = pipeline(plan, 1, false, plan.slots)?;
-	let all = pipeline(plan, cores, false, plan.slots)?;
+	let one = pipeline(plan, 1, false, plan.slots.div_ceil(4))?;
+	let all = pipeline(plan, cores, false, plan.slots.div_ceil(4))?;
 	let signed_one = pipeline(plan, 1, true, plan.slots.div_ceil(4))?;
 	let signed_all = pipeline(plan, cores, true, plan.slots.div_ceil(4))?;
 
@@ -236,7 +257,7 @@ async fn https(
 	}
 	arguments.extend(["--patience-ms".into(), "10000".into()]);
 	let name = if signatures { "https-signed" } else { "https" };
-	let oracle = Oracle::start(plan, &folder.join(name), &arguments)?;
+	let oracle = Oracle::start(plan, &folder.join(name), &arguments).await?;
 	let target = oracle.target(Some(&certificate.chain))?;
 	let limit = Duration::from_secs(plan.seconds.saturating_mul(2));
 	let figures =
@@ -258,7 +279,7 @@ async fn delays(
 	certificate: &Certificate,
 	bodies: &Arc<Vec<Bytes>>,
 ) -> Result<Value> {
-	let oracle = Oracle::start(plan, &folder.join("delays"), &certificate.arguments())?;
+	let oracle = Oracle::start(plan, &folder.join("delays"), &certificate.arguments()).await?;
 	let target = oracle.target(Some(&certificate.chain))?;
 	let mut runs = Vec::new();
 	let mut p99 = serde_json::Map::new();
@@ -375,7 +396,7 @@ async fn with_oracle(
 	if !signatures {
 		arguments.push("--without-signatures".into());
 	}
-	let oracle = Oracle::start(plan, &folder.join(name), &arguments)?;
+	let oracle = Oracle::start(plan, &folder.join(name), &arguments).await?;
 	let started = Instant::now();
 	while !oracle.metrics().await?.contains("what=\"subscribed\"} 1\n") {
 		ensure!(started.elapsed() < Duration::from_secs(20), "the oracle does not subscribe");
@@ -413,7 +434,7 @@ async fn kafka(plan: &Plan, folder: &Path, corpus: &Corpus, signatures: bool) ->
 		arguments.push("--without-signatures".into());
 	}
 	let name = if signatures { "kafka-signed" } else { "kafka" };
-	let oracle = Oracle::start(plan, &folder.join(name), &arguments)?;
+	let oracle = Oracle::start(plan, &folder.join(name), &arguments).await?;
 	let waiting = Instant::now();
 	let first = loop {
 		let stored = oracle.accepted().await?;

@@ -165,6 +165,16 @@ pub async fn run(
 	Ok(figures)
 }
 
+/// Asks for a resource, over a connection of its own: the status and the text.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn get(target: &Target, path: &str) -> Result<(u16, String)> {
+	let request = format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\n\r\n");
+	let (status, body) = connect(target).await?.exchange(request.as_bytes()).await?;
+	Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
 fn request(body: &Bytes) -> Bytes {
 	let mut request = format!(
 		"POST /v1/readings HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/json\r\n\

@@ -59,7 +59,7 @@ enum Command {
 	/// Everything about the way in: pipeline, HTTPS, delays, MQTT, kill -9. Prints JSON.
 	Ingest {
 		/// Meters.
-		#[arg(long, default_value_t = 20_000)]
+		#[arg(long, default_value_t = 40_000)]
 		meters: u32,
 		/// Messages of each meter, at most those of a day.
 		#[arg(long, default_value_t = 80)]
@@ -68,7 +68,7 @@ enum Command {
 		#[arg(long, default_value_t = 100)]
 		kills: usize,
 		/// Messages a second that are stated as the rated load.
-		#[arg(long, default_value_t = 10_000.0)]
+		#[arg(long, default_value_t = 25_000.0)]
 		rated: f64,
 		/// Seconds of each run with a given rate.
 		#[arg(long, default_value_t = 10)]

@@ -360,3 +360,16 @@ const LONGEST_NAMED_TOPIC: usize = 512;
 fn shortened(topic: &str) -> &str {
 	&topic[..topic.floor_char_boundary(LONGEST_NAMED_TOPIC)]
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn long_topic_is_shortened_between_two_letters() {
+		assert_eq!(shortened("a/b"), "a/b");
+		assert_eq!(shortened(&"9".repeat(513)), "9".repeat(512));
+		// A letter of three bytes lies across the border.
+		assert_eq!(shortened(&"전".repeat(200)), "전".repeat(170));
+	}
+}

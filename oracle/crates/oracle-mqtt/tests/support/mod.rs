@@ -255,6 +255,8 @@ pub enum Mode {
 	/// Takes messages and does not answer until the mode changes.
 	Held,
 	Unavailable,
+	/// Takes messages, and cannot keep refused ones.
+	RefusalsUnavailable,
 	/// Answers for one message too few.
 	Miscounting,
 }
@@ -301,11 +303,11 @@ impl TestSink {
 		assert!(waited, "refused messages were not offered {number} times");
 	}
 
-	/// Waits while held. Whether it is unavailable, else the mode.
-	async fn open(&self) -> Result<Mode, Unavailable> {
+	/// Waits while held. The mode, unless it is one of those in which nothing can be done.
+	async fn open(&self, unavailable: &[Mode]) -> Result<Mode, Unavailable> {
 		let mut mode = self.mode.subscribe();
 		let mode = *mode.wait_for(|mode| *mode != Mode::Held).await.expect("the sender lives");
-		if mode == Mode::Unavailable {
+		if unavailable.contains(&mode) {
 			let retry_after = Duration::from_millis(20);
 			return Err(Unavailable { reason: "told so".into(), retry_after });
 		}
@@ -322,7 +324,7 @@ impl TestSink {
 impl ReadingSink for TestSink {
 	async fn submit(&self, messages: Vec<Bytes>) -> Result<Vec<Verdict>, Unavailable> {
 		self.offered.send_modify(|sizes| sizes.push(messages.len()));
-		let mode = self.open().await?;
+		let mode = self.open(&[Mode::Unavailable]).await?;
 		let mut stored = self.stored.lock().unwrap();
 		let mut verdicts: Vec<Verdict> = messages
 			.into_iter()
@@ -350,7 +352,7 @@ impl ReadingSink for TestSink {
 
 	async fn reject(&self, messages: Vec<(Bytes, Rejection)>) -> Result<(), Unavailable> {
 		self.refusals_offered.send_modify(|count| *count += 1);
-		self.open().await?;
+		self.open(&[Mode::Unavailable, Mode::RefusalsUnavailable]).await?;
 		self.refused.send_modify(|refused| refused.extend(messages));
 		Ok(())
 	}
