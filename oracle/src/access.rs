@@ -18,8 +18,8 @@ use energy_primitives::{MeterId, ZoneId};
 use oracle_access::{
 	audit::{AuditLog, LogSettings, Record},
 	issue::{
-		Clients, EndpointError, EndpointSettings, KeyRing, KeyRingSettings, LocalKeys,
-		TokenAnswer, TokenEndpoint,
+		Clients, EndpointError, EndpointSettings, KeyRing, KeyRingSettings, LocalKeys, TokenAnswer,
+		TokenEndpoint,
 	},
 	policy::{Circumstances, Policies},
 	token::{
@@ -326,8 +326,7 @@ impl Gate {
 			return Ok(Sender::Anyone);
 		}
 		let mut resource = Resource::new(Kind::Readings, "");
-		let principal =
-			self.principal(authorization, Action::Write, &resource, request_id).await?;
+		let principal = self.principal(authorization, Action::Write, &resource, request_id).await?;
 		if principal.roles.contains(&Role::Device) {
 			let meter = principal.meter.as_deref().and_then(parse_meter);
 			resource.id = principal.meter.clone().unwrap_or_default();
@@ -413,8 +412,8 @@ fn start_audit(
 	clock: Arc<dyn Clock>,
 ) -> Result<mpsc::Sender<(Record, oneshot::Sender<()>)>, AccessError> {
 	let failed = unusable("audit_folder");
-	let opened = AuditLog::open(folder, LogSettings::default(), clock)
-		.map_err(|error| failed(&error))?;
+	let opened =
+		AuditLog::open(folder, LogSettings::default(), clock).map_err(|error| failed(&error))?;
 	if opened.repaired_bytes > 0 {
 		tracing::warn!(bytes = opened.repaired_bytes, "a cut off line of the audit log is removed");
 	}
@@ -432,7 +431,11 @@ fn start_audit(
 				let (records, kept): (Vec<_>, Vec<_>) = group.into_iter().unzip();
 				match log.append_all(&records) {
 					// Whoever does not wait any more is not served either.
-					Ok(()) => kept.into_iter().for_each(|kept| drop(kept.send(()))),
+					Ok(()) => {
+						for kept in kept {
+							let _ = kept.send(());
+						}
+					}
 					Err(error) => {
 						tracing::error!(%error, "the audit log cannot be written: nobody is served");
 					}

@@ -23,6 +23,8 @@ pub enum Command {
 	Run(Box<Settings>),
 	/// Look whether `run` could start with these settings, and show them.
 	CheckConfig(Box<CheckArgs>),
+	/// Make a secret for a client of the token endpoint, and the line for the file of clients.
+	ClientSecret,
 	/// Play a meter: sign the intervals of a CSV file and send them to an oracle.
 	Replay(ReplayArgs),
 	/// Show what a running oracle is doing, as JSON.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
+	access::AccessSettings,
 	chain::node::Account,
 	ingest::IngestLimits,
 	key::{account_from_file, development_account, KeyError},
@@ -83,6 +84,8 @@ pub struct FileConfig {
 	pub attestation: AttestationConfig,
 	/// The HTTP interface.
 	pub http: HttpConfig,
+	/// Who may do what over HTTP; everybody everything, if it is left out.
+	pub access: Option<AccessSettings>,
 	/// Brokers of MQTT.
 	pub mqtt: Vec<oracle_mqtt::Configuration>,
 	/// Clusters of Kafka.
@@ -342,6 +345,7 @@ impl FileConfig {
 			limits,
 			outbox: OutboxConfig { parallel, ..OutboxConfig::default() },
 			sources,
+			access: self.access.clone(),
 			..config
 		})
 	}

@@ -5,6 +5,9 @@
 //! | `POST /v1/readings` | takes signed readings: one JSON message, an array, or one on each line |
 //! | `GET /v1/meters/{meterId}/slots` | the newest slots in which a meter has readings |
 //! | `GET /v1/meters/{meterId}/slots/{slot}` | its readings in a slot, with proofs |
+//! | `GET /v1/dead-letters` | what was rejected, and why |
+//! | `POST /oauth/token` | tokens for clients, where access is configured |
+//! | `GET /.well-known/jwks.json` | the public keys of these tokens |
 //! | `GET /v1/status` | what the oracle is doing |
 //! | `GET /healthz` | the process answers |
 //! | `GET /readyz` | readings can be taken and the node is there |
@@ -12,7 +15,14 @@
 //!
 //! A request that is refused as a whole is answered with a problem document (RFC 9457).
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{
+	fmt::Display,
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Arc,
+	},
+	time::Duration,
+};
 
 use axum::{
 	body::Bytes,
@@ -20,28 +30,31 @@ use axum::{
 		rejection::{BytesRejection, QueryRejection},
 		DefaultBodyLimit, FromRequest, Path, Query, Request, State,
 	},
-	http::{header, HeaderValue, StatusCode},
+	http::{header, HeaderMap, HeaderValue, StatusCode},
 	response::{IntoResponse, Response},
 	routing::{get, post},
-	Json, Router,
+	Extension, Json, Router,
 };
 use codec::Encode;
 use energy_primitives::{
 	merkle::{self, MerklePath},
 	AccountId, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId, METERS_PER_PAGE,
 };
+use oracle_access::{Action, Kind, Resource};
 use oracle_port::Verdict;
+use secure_server::PeerAddress;
 use serde::{Deserialize, Serialize};
 use sp_core::H256;
 use tokio::sync::Semaphore;
 use wia_ene_014::canonical::{DeviceSignature, Quality, SignedMessage};
 
 use crate::{
+	access::{meter_resource, Denied, Gate},
 	clock::Clock,
-	ingest::{body::BodyError, body::Format, Ingest, IngestError, Messages},
+	ingest::{body::BodyError, body::Format, Ingest, IngestError, Messages, Sender},
 	metrics::{Counts, Metrics},
 	registry::RegistryCell,
-	store::{readings, PageKey, PageState, RecentSlots, Store, StoreError},
+	store::{readings, KeptDeadLetter, PageKey, PageState, RecentSlots, Store, StoreError},
 };
 
 /// How long a request's body may take to arrive.
@@ -50,11 +63,15 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const BODIES_KIB: usize = 64 * 1024;
 /// The most slots in one answer.
 const RECENT_SLOTS: usize = 100;
+/// The most rejected messages in one answer.
+const RECENT_LETTERS: usize = 100;
 /// The most outbox entries that are counted one by one for the metrics.
 const OUTBOX_COUNTED: usize = 100_000;
 
 /// What the handlers share.
 pub struct Api {
+	/// Who may do what; everybody everything without it.
+	pub gate: Option<Gate>,
 	/// The way in.
 	pub ingest: Ingest,
 	/// Where readings and pages are.
@@ -73,18 +90,23 @@ pub struct Api {
 
 struct Shared {
 	api: Api,
+	requests: AtomicU64,
 	bodies: Arc<Semaphore>,
 }
 
 /// The routes.
 pub fn router(api: Api) -> Router {
 	let max_body_bytes = api.ingest.limits().max_body_bytes;
-	let shared = Arc::new(Shared { api, bodies: Arc::new(Semaphore::new(BODIES_KIB)) });
+	let bodies = Arc::new(Semaphore::new(BODIES_KIB));
+	let shared = Arc::new(Shared { api, requests: AtomicU64::new(0), bodies });
 	Router::new()
 		.route("/v1/readings", post(take_readings))
 		.route("/v1/meters/{meter_id}/slots", get(recent_slots))
 		.route("/v1/meters/{meter_id}/slots/{slot}", get(slot_of_meter))
+		.route("/v1/dead-letters", get(dead_letters))
 		.route("/v1/status", get(status))
+		.route("/oauth/token", post(token))
+		.route("/.well-known/jwks.json", get(key_set))
 		.route("/healthz", get(|| async { "ok\n" }))
 		.route("/readyz", get(readiness))
 		.route("/metrics", get(prometheus))
@@ -102,6 +124,42 @@ pub fn router(api: Api) -> Router {
 		.with_state(shared)
 }
 
+impl Shared {
+	/// A name for a request, in the audit log.
+	fn request_id(&self) -> String {
+		let number = self.requests.fetch_add(1, Ordering::Relaxed);
+		format!("{}-{number}", self.api.clock.now_seconds())
+	}
+
+	/// Whether who asks may do something.
+	async fn permit(
+		&self,
+		headers: &HeaderMap,
+		action: Action,
+		resource: Resource,
+	) -> Result<(), Problem> {
+		let Some(gate) = &self.api.gate else { return Ok(()) };
+		gate.allow(authorization(headers), action, &resource, &self.request_id()).await?;
+		Ok(())
+	}
+
+	/// Whether who asks may look at something of a meter.
+	async fn permit_meter(
+		&self,
+		headers: &HeaderMap,
+		kind: Kind,
+		id: MeterId,
+	) -> Result<(), Problem> {
+		let registry = self.api.registry.load();
+		let resource = meter_resource(kind, id, registry.as_deref());
+		self.permit(headers, Action::Read, resource).await
+	}
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+	headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
+}
+
 /// A problem document, RFC 9457.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
@@ -114,6 +172,9 @@ pub struct Problem {
 	pub status: u16,
 	/// What happened, for a human.
 	pub detail: String,
+	/// How to identify oneself (`WWW-Authenticate`).
+	#[serde(skip)]
+	pub challenge: Option<String>,
 }
 
 impl Problem {
@@ -123,6 +184,7 @@ impl Problem {
 			title: status.canonical_reason().unwrap_or("Error").to_owned(),
 			status: status.as_u16(),
 			detail: detail.to_string(),
+			challenge: None,
 		}
 	}
 
@@ -142,13 +204,36 @@ impl Problem {
 impl IntoResponse for Problem {
 	fn into_response(self) -> Response {
 		let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+		let challenge = self.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
 		let mut response = (status, Json(self)).into_response();
 		let headers = response.headers_mut();
+		if let Some(challenge) = challenge {
+			headers.insert(header::WWW_AUTHENTICATE, challenge);
+		}
 		headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
 		if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
 			headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
 		}
 		response
+	}
+}
+
+impl From<Denied> for Problem {
+	fn from(denied: Denied) -> Self {
+		match denied {
+			Denied::Token(error) => {
+				let status =
+					StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+				let challenge = Some(error.challenge());
+				Self { challenge, ..Self::new(status, error.code(), error) }
+			}
+			Denied::Policy => {
+				Self::new(StatusCode::FORBIDDEN, "not-permitted", "no policy permits it")
+			}
+			Denied::NotAudited => {
+				Self::unavailable("not-audited", "the decision cannot be written to the audit log")
+			}
+		}
 	}
 }
 
@@ -233,6 +318,13 @@ fn announcement(request: &Request) -> Result<(Format, Option<usize>), Problem> {
 }
 
 async fn take(shared: &Shared, request: Request) -> Result<Vec<Verdict>, Problem> {
+	let sender = match &shared.api.gate {
+		None => Sender::Anyone,
+		Some(gate) => {
+			let authorization = authorization(request.headers());
+			gate.sender(authorization, &shared.api.zones, &shared.request_id()).await?
+		}
+	};
 	let (format, announced) = announcement(&request)?;
 	let limits = shared.api.ingest.limits();
 	let too_large = || {
@@ -268,7 +360,7 @@ async fn take(shared: &Shared, request: Request) -> Result<Vec<Verdict>, Problem
 			_ => Problem::bad_request("body-broken-off", rejection.body_text()),
 		})?;
 	let messages = Messages::Body(format, body);
-	Ok(shared.api.ingest.submit("http", messages, limits.patience).await?)
+	Ok(shared.api.ingest.submit("http", sender, messages, limits.patience).await?)
 }
 
 fn parse_meter_id(text: &str) -> Result<MeterId, Problem> {
@@ -308,9 +400,11 @@ struct Before {
 async fn recent_slots(
 	State(shared): State<Arc<Shared>>,
 	Path(meter_id): Path<String>,
+	headers: HeaderMap,
 	query: Result<Query<Before>, QueryRejection>,
 ) -> Result<Json<SlotsOfMeter>, Problem> {
 	let id = parse_meter_id(&meter_id)?;
+	shared.permit_meter(&headers, Kind::Slots, id).await?;
 	let Query(Before { before }) =
 		query.map_err(|error| Problem::bad_request("bad-query", error.body_text()))?;
 	blocking(move || {
@@ -445,8 +539,10 @@ impl ReadingWithPath {
 async fn slot_of_meter(
 	State(shared): State<Arc<Shared>>,
 	Path((meter_id, slot)): Path<(String, String)>,
+	headers: HeaderMap,
 ) -> Result<Json<SlotOfMeter>, Problem> {
 	let id = parse_meter_id(&meter_id)?;
+	shared.permit_meter(&headers, Kind::Readings, id).await?;
 	let slot: Slot = slot.parse().map_err(|_error| {
 		Problem::bad_request("bad-slot", "a slot is a number from 0 to 4294967295")
 	})?;
@@ -502,10 +598,113 @@ fn read_slot(store: &dyn Store, id: MeterId, slot: Slot) -> Result<SlotOfMeter, 
 	Ok(view)
 }
 
+/// Which rejected messages are shown.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct LettersQuery {
+	/// Those after this number.
+	after: Option<u64>,
+	/// At most so many.
+	limit: Option<usize>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeadLetters {
+	letters: Vec<LetterView>,
+	/// More come after this number.
+	#[serde(skip_serializing_if = "Option::is_none")]
+	next_after: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LetterView {
+	number: u64,
+	received_seconds: u64,
+	source: String,
+	field: String,
+	code: String,
+	reason: String,
+	/// The beginning of the message; what is no UTF-8 in it is replaced.
+	message: String,
+}
+
+async fn dead_letters(
+	State(shared): State<Arc<Shared>>,
+	headers: HeaderMap,
+	query: Result<Query<LettersQuery>, QueryRejection>,
+) -> Result<Json<DeadLetters>, Problem> {
+	let resource = Resource::new(Kind::OperationsEvents, "dead-letters");
+	shared.permit(&headers, Action::Read, resource).await?;
+	let Query(LettersQuery { after, limit }) =
+		query.map_err(|error| Problem::bad_request("bad-query", error.body_text()))?;
+	let limit = limit.unwrap_or(RECENT_LETTERS).clamp(1, RECENT_LETTERS);
+	blocking(move || {
+		let kept = shared.api.store.dead_letters(after, limit)?;
+		let next_after = kept.last().filter(|_| kept.len() == limit).map(|last| last.number);
+		let view = |kept: KeptDeadLetter| LetterView {
+			number: kept.number,
+			received_seconds: kept.letter.received_seconds,
+			source: kept.letter.source,
+			field: kept.letter.field,
+			code: kept.letter.code,
+			reason: kept.letter.reason,
+			message: String::from_utf8_lossy(&kept.letter.message).into_owned(),
+		};
+		Ok(Json(DeadLetters { letters: kept.into_iter().map(view).collect(), next_after }))
+	})
+	.await
+}
+
+/// The token endpoint (RFC 6749, section 3.2), where access is configured.
+async fn token(
+	State(shared): State<Arc<Shared>>,
+	headers: HeaderMap,
+	body: Bytes,
+) -> Result<Response, Problem> {
+	let Some(gate) = &shared.api.gate else {
+		return Err(Problem::not_found("this oracle issues no tokens"));
+	};
+	let authorization = authorization(&headers).map(str::to_owned);
+	let mut response = match gate.token(authorization, body.to_vec()).await {
+		Ok(answer) => Json(answer).into_response(),
+		Err(error) => {
+			let status = StatusCode::from_u16(error.status());
+			let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+			let json = [(header::CONTENT_TYPE, "application/json")];
+			let mut response = (status, json, error.body()).into_response();
+			if let Some(challenge) = error.challenge() {
+				let challenge = HeaderValue::from_static(challenge);
+				response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+			}
+			response
+		}
+	};
+	// Tokens are not to be kept on the way.
+	let headers = response.headers_mut();
+	headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+	Ok(response)
+}
+
+/// The public keys of the tokens that this oracle issues (RFC 7517).
+async fn key_set(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+	let Some(gate) = &shared.api.gate else {
+		return Err(Problem::not_found("this oracle issues no tokens"));
+	};
+	let document = gate.key_set().map_err(|error| {
+		tracing::error!(%error, "the key set cannot be written");
+		Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed")
+	})?;
+	Ok(([(header::CONTENT_TYPE, "application/jwk-set+json")], document).into_response())
+}
+
 async fn readiness(State(shared): State<Arc<Shared>>) -> Result<&'static str, Problem> {
 	let api = &shared.api;
 	if api.registry.load().is_none() {
 		return Err(Problem::unavailable("no-registry", "the registry has not been read yet"));
+	}
+	if api.metrics.is_storage_failing() {
+		return Err(Problem::unavailable("storage-failed", "the last write failed"));
 	}
 	if !api.metrics.is_connected() {
 		return Err(Problem::unavailable(
@@ -516,7 +715,17 @@ async fn readiness(State(shared): State<Arc<Shared>>) -> Result<&'static str, Pr
 	Ok("ready\n")
 }
 
-async fn prometheus(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+/// From this machine without a token: Prometheus beside the oracle has none.
+async fn prometheus(
+	State(shared): State<Arc<Shared>>,
+	peer: Option<Extension<PeerAddress>>,
+	headers: HeaderMap,
+) -> Result<Response, Problem> {
+	let is_local = peer.is_some_and(|Extension(PeerAddress(peer))| peer.ip().is_loopback());
+	if !is_local {
+		let resource = Resource::new(Kind::OperationsEvents, "metrics");
+		shared.permit(&headers, Action::Read, resource).await?;
+	}
 	blocking(move || {
 		let api = &shared.api;
 		let outbox = api.store.outbox(OUTBOX_COUNTED)?.len();
@@ -549,7 +758,12 @@ struct ZoneStatus {
 	sealed_through: Option<Slot>,
 }
 
-async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Status>, Problem> {
+async fn status(
+	State(shared): State<Arc<Shared>>,
+	headers: HeaderMap,
+) -> Result<Json<Status>, Problem> {
+	let resource = Resource::new(Kind::OperationsEvents, "status");
+	shared.permit(&headers, Action::Read, resource).await?;
 	blocking(move || {
 		let Api { store, registry, metrics, clock, zones, account, .. } = &shared.api;
 		let registry = registry.load();

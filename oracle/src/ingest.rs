@@ -20,6 +20,7 @@
 //! sealed. A message is taken whole or not at all.
 
 use std::{
+	collections::BTreeSet,
 	sync::{Arc, Mutex},
 	time::Duration,
 };
@@ -40,7 +41,7 @@ use crate::{
 };
 use check::{CheckRules, CheckedBatch};
 use checker::{Checker, Job};
-use energy_primitives::{Slot, ZoneId};
+use energy_primitives::{MeterId, Slot, ZoneId};
 
 pub mod body;
 pub mod check;
@@ -127,6 +128,29 @@ impl Messages {
 	}
 }
 
+/// Of which meters somebody may send readings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sender {
+	/// Of all: they are signed.
+	#[default]
+	Anyone,
+	/// Of this one.
+	Meter(MeterId),
+	/// Of those of these zones.
+	Zones(BTreeSet<ZoneId>),
+}
+
+impl Sender {
+	/// Whether readings of a meter of a zone may come from here.
+	pub fn may_send(&self, meter: &MeterId, zone: ZoneId) -> bool {
+		match self {
+			Self::Anyone => true,
+			Self::Meter(own) => own == meter,
+			Self::Zones(zones) => zones.contains(&zone),
+		}
+	}
+}
+
 /// The way in. Cheap to clone.
 #[derive(Clone)]
 pub struct Ingest {
@@ -180,6 +204,7 @@ impl Ingest {
 	pub async fn submit(
 		&self,
 		source: &'static str,
+		sender: Sender,
 		messages: Messages,
 		patience: Duration,
 	) -> Result<Vec<Verdict>, IngestError> {
@@ -187,6 +212,7 @@ impl Ingest {
 		let ((taken, turn), (answer, verdicts)) = (oneshot::channel(), oneshot::channel());
 		let job = Job {
 			source,
+			sender,
 			messages,
 			received_seconds: self.clock.now_seconds(),
 			registry,
@@ -267,7 +293,7 @@ fn unavailable(error: IngestError) -> Unavailable {
 impl ReadingSink for SourcePort {
 	async fn submit(&self, messages: Vec<Bytes>) -> Result<Vec<Verdict>, Unavailable> {
 		self.ingest
-			.submit(self.name, Messages::Each(messages), Self::PATIENCE)
+			.submit(self.name, Sender::Anyone, Messages::Each(messages), Self::PATIENCE)
 			.await
 			.map_err(unavailable)
 	}

@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod aggregate;
 pub mod assess;
 pub mod backoff;

@@ -13,6 +13,7 @@ use energy_oracle::{
 	service::Service,
 };
 use energy_primitives::SlotCalendar;
+use oracle_access::issue::{Secret, SecretHash};
 use tokio::signal::unix::{signal, SignalKind};
 use tracing_subscriber::EnvFilter;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
 		match cli.command {
 			Command::Run(settings) => run(*settings).await,
 			Command::CheckConfig(args) => check_config(&args),
+			Command::ClientSecret => client_secret(),
 			Command::Replay(args) => replay(args).await,
 			Command::Status(args) => status(args).await,
 		}
@@ -42,6 +44,14 @@ fn main() -> ExitCode {
 		tracing::error!("{error:#}");
 		ExitCode::FAILURE
 	})
+}
+
+/// Makes a secret: shown once, the file gets its hash.
+fn client_secret() -> anyhow::Result<ExitCode> {
+	let secret = Secret::generate()?;
+	println!("secret, for the client, not kept anywhere: {}", secret.expose());
+	println!("hash, for the file of clients: {}", SecretHash::of(&secret)?.phc());
+	Ok(ExitCode::SUCCESS)
 }
 
 /// Looks at the settings as `run` would, without starting anything.

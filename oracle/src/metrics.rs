@@ -21,6 +21,8 @@ pub struct Metrics {
 	rejected: Mutex<BTreeMap<String, u64>>,
 	requests_refused: AtomicU64,
 	turned_away: AtomicU64,
+	failed_commits: AtomicU64,
+	last_commit_failed: AtomicBool,
 	commits: AtomicU64,
 	committed_readings: AtomicU64,
 	commit_microseconds: AtomicU64,
@@ -125,10 +127,22 @@ impl Metrics {
 
 	/// Counts one synced write.
 	pub fn count_commit(&self, readings: usize, took: Duration) {
+		self.last_commit_failed.store(false, Relaxed);
 		self.commits.fetch_add(1, Relaxed);
 		self.committed_readings.fetch_add(readings as u64, Relaxed);
 		let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
 		self.commit_microseconds.fetch_add(microseconds, Relaxed);
+	}
+
+	/// Counts a write that failed.
+	pub fn count_failed_commit(&self) {
+		self.failed_commits.fetch_add(1, Relaxed);
+		self.last_commit_failed.store(true, Relaxed);
+	}
+
+	/// Whether the last write failed: the disk is full, or worse.
+	pub fn is_storage_failing(&self) -> bool {
+		self.last_commit_failed.load(Relaxed)
 	}
 
 	/// How many synced writes there were, and how many readings they wrote.
@@ -258,6 +272,12 @@ impl Metrics {
 		);
 		let (commits, committed) = self.commits();
 		metric("commits_total", "counter", "Synced writes of readings.", &one(commits));
+		metric(
+			"failed_commits_total",
+			"counter",
+			"Writes of readings that failed.",
+			&one(self.failed_commits.load(Relaxed)),
+		);
 		metric("committed_readings_total", "counter", "Readings in them.", &one(committed));
 		let microseconds = self.commit_microseconds.load(Relaxed);
 		metric(

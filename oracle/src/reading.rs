@@ -43,6 +43,8 @@ pub const CONFLICTING_READING: &str = "conflicting-reading";
 /// The slot has been attested; its readings can no longer change.
 pub const SLOT_SEALED: &str = "slot-sealed";
 
+/// Whoever sends may not send for this meter.
+pub const NOT_PERMITTED: &str = "not-permitted";
 /// A meter has as many figures in the slot as it may have.
 pub const TOO_MANY_FIGURES: &str = "too-many-figures";
 

@@ -18,6 +18,8 @@ pub struct RegisteredMeter {
 	pub zone: ZoneId,
 	/// Its place among the meters of the zone.
 	pub index: MeterIndex,
+	/// Whose it is.
+	pub owner: AccountId,
 	/// The public key of the device.
 	pub device_key: DeviceKey,
 	/// The same, ready to verify with.
@@ -59,6 +61,7 @@ impl Registry {
 		let registered = RegisteredMeter {
 			zone: meter.zone,
 			index: meter.index,
+			owner: meter.owner.clone(),
 			device_key: meter.key,
 			key: known.map_or_else(|| PreparedKey::from(&meter.key), |known| known.key.clone()),
 			rated_power_w: meter.rated_power_w,

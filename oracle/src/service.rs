@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+	access::{AccessError, AccessSettings, Gate},
 	assess::Assessor,
 	chain::ChainClient,
 	clock::Clock,
@@ -66,6 +67,8 @@ pub struct Config {
 	pub outbox: OutboxConfig,
 	/// Brokers that readings are taken from.
 	pub sources: Sources,
+	/// Who may do what over HTTP; everybody everything, if not given.
+	pub access: Option<AccessSettings>,
 }
 
 impl Config {
@@ -84,6 +87,7 @@ impl Config {
 			limits: IngestLimits::default(),
 			outbox: OutboxConfig::default(),
 			sources: Sources::default(),
+			access: None,
 		}
 	}
 }
@@ -104,6 +108,9 @@ pub enum ServiceError {
 	/// A part ended that should not.
 	#[error("{0} ended unexpectedly")]
 	Ended(&'static str),
+	/// Access cannot be set up.
+	#[error(transparent)]
+	Access(#[from] AccessError),
 	/// A broker's source cannot be started.
 	#[error("a source cannot be started: {0}")]
 	Source(#[from] SourceError),
@@ -138,7 +145,7 @@ impl Service {
 		clock: impl Clock,
 	) -> Result<Self, ServiceError> {
 		let (chain, clock): (_, Arc<dyn Clock>) = (Arc::new(chain), Arc::new(clock));
-		let kek = keys::key_file(&config.encryption_key_file)?;
+		let kek = keys::key_file_of(&config.data, &config.encryption_key_file)?;
 		let now_seconds = clock.now_seconds();
 		let store = RocksStore::open(&config.data, Box::new(kek), now_seconds, config.store)?;
 		let database = Arc::new(store);
@@ -260,7 +267,17 @@ impl Service {
 
 		let (stop, mut stopped) = watch::channel(false);
 		let sources = config.sources.start(&ingest, &metrics, &stop)?;
+		let gate = match &config.access {
+			Some(settings) => Some(Gate::open(settings, clock.clone())?),
+			None => {
+				tracing::warn!(
+					"no access is configured: whoever reaches the port may do everything"
+				);
+				None
+			}
+		};
 		let routes = http::router(Api {
+			gate,
 			ingest,
 			store,
 			registry,

@@ -21,7 +21,7 @@ use energy_oracle::{
 	ingest::{
 		body::Format,
 		writer::{Coverage, Writer},
-		Ingest, IngestError, IngestLimits, Messages,
+		Ingest, IngestError, IngestLimits, Messages, Sender,
 	},
 	metrics::Metrics,
 	registry::{Registry, RegistryCell},
@@ -202,7 +202,7 @@ async fn submit(
 	body: String,
 ) -> Result<Vec<Verdict>, IngestError> {
 	let messages = Messages::Body(format, body.into());
-	ingest.submit("test", messages, std::time::Duration::from_secs(30)).await
+	ingest.submit("test", Sender::Anyone, messages, std::time::Duration::from_secs(30)).await
 }
 
 mod group_commit {
@@ -269,7 +269,12 @@ mod group_commit {
 			.iter()
 			.map(|device| {
 				let messages = Messages::Body(Format::Json, device.full(FIRST_SLOT, 1, 0).into());
-				ingest.submit("test", messages, std::time::Duration::from_millis(50))
+				ingest.submit(
+					"test",
+					Sender::Anyone,
+					messages,
+					std::time::Duration::from_millis(50),
+				)
 			})
 			.collect();
 		let hasty = futures::future::join_all(hasty).await;

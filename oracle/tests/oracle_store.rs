@@ -135,6 +135,17 @@ mod on_disk {
 	}
 
 	#[test]
+	fn no_key_is_made_for_a_database_that_has_one() {
+		let folder = tempfile::tempdir().unwrap();
+		let (data, key) = (folder.path().join("db"), folder.path().join("key"));
+		drop(keys::key_file_of(&data, &key).unwrap());
+		drop(open_store(&data).unwrap());
+		fs::remove_file(&key).unwrap();
+		assert!(matches!(keys::key_file_of(&data, &key).err(), Some(StoreError::Keys(_))));
+		assert!(!key.exists());
+	}
+
+	#[test]
 	fn a_value_that_was_changed_or_moved_is_not_believed() {
 		let folder = tempfile::tempdir().unwrap();
 		let store = open_store(&folder.path().join("db")).unwrap();

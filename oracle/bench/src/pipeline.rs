@@ -13,7 +13,7 @@ use energy_oracle::{
 	ingest::{
 		body::Format,
 		writer::{Coverage, Writer},
-		Ingest, IngestLimits, Messages,
+		Ingest, IngestLimits, Messages, Sender,
 	},
 	metrics::Metrics,
 	registry::{Registry, RegistryCell},
@@ -119,7 +119,9 @@ pub async fn run(corpus: &Corpus, folder: &Path, plan: Plan) -> Result<Figures> 
 				let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
 				let Some(body) = bodies.get(index) else { return Ok::<_, anyhow::Error>(accepted) };
 				let messages = Messages::Body(Format::Json, body.clone());
-				let verdicts = ingest.submit("bench", messages, Duration::from_secs(60)).await?;
+				let verdicts = ingest
+					.submit("bench", Sender::Anyone, messages, Duration::from_secs(60))
+					.await?;
 				accepted += verdicts
 					.iter()
 					.filter(|verdict| matches!(verdict, oracle_port::Verdict::Accepted))

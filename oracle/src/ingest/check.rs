@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use energy_primitives::{MeterIndex, SlotSpan, ZoneId};
+use energy_primitives::{MeterId, MeterIndex, SlotSpan, ZoneId};
 use oracle_port::{Rejection, Verdict};
 use smallvec::SmallVec;
 use wia_ene_014::{
@@ -13,9 +13,10 @@ use wia_ene_014::{
 use super::{
 	body::Parsed,
 	figure::{placed, PlacedFigures},
+	Sender,
 };
 use crate::{
-	reading::{check_rules, fault, Candidate, TimeLimits},
+	reading::{check_rules, fault, rejection, Candidate, TimeLimits, NOT_PERMITTED},
 	registry::Registry,
 	store::{DeadLetter, ReadingKey, ReadingSealer, StoreError},
 };
@@ -53,6 +54,8 @@ pub struct CheckedReading {
 pub struct CheckedBatch {
 	/// Where they came from.
 	pub source: &'static str,
+	/// Of which meters they may be.
+	pub sender: Sender,
 	/// When, seconds since 1970.
 	pub received_seconds: u64,
 	/// The verdict on each message, as far as it is known: the writer knows the others.
@@ -113,6 +116,14 @@ pub fn check_batches(
 			let check = |(document, parsed): Parsed| {
 				let candidate = parsed.and_then(|signed| {
 					check_rules(signed, registry, batch.received_seconds, rules.time)
+				});
+				let candidate = candidate.and_then(|candidate| {
+					let meter = MeterId(candidate.signed.message.meter_id);
+					if batch.sender.may_send(&meter, candidate.meter.zone) {
+						return Ok(candidate);
+					}
+					let reason = "this sender may not send for the meter";
+					Err(rejection("meterId", NOT_PERMITTED, reason))
 				});
 				(document, candidate)
 			};

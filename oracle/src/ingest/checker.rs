@@ -14,7 +14,7 @@ use super::{
 	body,
 	check::{check_batches, CheckRules, CheckedBatch},
 	writer::{Answer, Command},
-	IngestError, Messages,
+	IngestError, Messages, Sender,
 };
 use crate::{registry::Registry, store::Store};
 
@@ -25,6 +25,8 @@ const GROUP_MESSAGES: usize = 1_024;
 pub struct Job {
 	/// Where they come from.
 	pub source: &'static str,
+	/// Of which meters they may be.
+	pub sender: Sender,
 	/// The messages.
 	pub messages: Messages,
 	/// When they came, seconds since 1970.
@@ -107,7 +109,10 @@ impl Checker {
 			};
 			match messages {
 				Ok(messages) => {
-					let batch = CheckedBatch::new(job.source, job.received_seconds);
+					let batch = CheckedBatch {
+						sender: job.sender,
+						..CheckedBatch::new(job.source, job.received_seconds)
+					};
 					parsed.push((messages, job.registry, batch));
 					answers.push(job.answer);
 				}

@@ -172,6 +172,7 @@ impl Writer {
 			}
 			Err(error) => {
 				tracing::error!(%error, readings = fresh.len(), "readings could not be stored");
+				self.metrics.count_failed_commit();
 				// What is in memory may be more than what is on disk: forget it. A slot that was to
 				// be closed stays closed for readings; its caller hears that it failed and asks again.
 				self.open.clear();

@@ -16,6 +16,23 @@ fn failed(error: impl std::fmt::Display) -> StoreError {
 	StoreError::Keys(error.to_string())
 }
 
+/// The key-encryption key of the database in `folder`, from a file; the file is made for a new
+/// database.
+///
+/// # Errors
+/// When the file cannot be read or made, others may read it, it is no key, or there is a database and
+/// no file.
+pub fn key_file_of(folder: &Path, path: &Path) -> Result<KeyFile, StoreError> {
+	if !path.exists() && folder.join("CURRENT").exists() {
+		return Err(StoreError::Keys(format!(
+			"there is a database in {} and no key in {}",
+			folder.display(),
+			path.display()
+		)));
+	}
+	key_file(path)
+}
+
 /// The key-encryption key of a file; the file is made if there is none.
 ///
 /// # Errors

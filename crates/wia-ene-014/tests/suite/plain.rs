@@ -15,9 +15,13 @@ fn general(document: &str) -> Result<SignedMessage, Rejection> {
 
 /// What the one pass makes of a single message; nothing when it gives up.
 fn plain(document: &str) -> Option<SignedMessage> {
-	let messages = SignedMessage::parse_plain_array(format!("[{document}]").as_bytes(), 1)?;
+	let body = format!("[{document}]");
+	let messages = SignedMessage::parse_plain_array(body.as_bytes(), 1)?;
 	assert_eq!(messages.len(), 1);
-	messages.into_iter().next()
+	let (place, message) = messages.into_iter().next()?;
+	// Its place is all of it, but for blanks around it.
+	assert_eq!(body[place].trim(), document.trim());
+	Some(message)
 }
 
 /// The first digits of an `s` of P-256 in the upper half.
@@ -294,9 +298,12 @@ proptest! {
 		}
 		if let Some(messages) = SignedMessage::parse_plain_array(&body, limit) {
 			let raw: Vec<&RawValue> = serde_json::from_slice(&body).unwrap();
-			let expected: Vec<_> = raw.iter().map(|raw| general(raw.get()).unwrap()).collect();
 			prop_assert!((1..=limit).contains(&messages.len()));
-			prop_assert_eq!(messages, expected);
+			prop_assert_eq!(messages.len(), raw.len());
+			for ((place, message), raw) in messages.into_iter().zip(raw) {
+				prop_assert_eq!(body[place].trim_ascii(), raw.get().as_bytes());
+				prop_assert_eq!(message, general(raw.get()).unwrap());
+			}
 		}
 	}
 }

@@ -115,6 +115,8 @@ async fn messages_come_again_when_the_connection_is_lost_before_the_sink_answere
 	let mut source = Running::start(
 		Configuration {
 			broker_url: format!("amqp://127.0.0.1:{}", proxy.port),
+			// All are offered, however they come in.
+			concurrent_batches: 20,
 			..configuration(queue)
 		},
 		&sink,

@@ -81,7 +81,13 @@ async fn later_batch_is_not_committed_before_an_earlier_one() {
 	cluster.produce_numbers(0..10);
 	let sink = TestSink::new(Mode::Held);
 	let configuration =
-		Configuration { batch_messages: 5, commit_interval_ms: 0, ..cluster.configuration() };
+		// All are offered, however they come in.
+		Configuration {
+			batch_messages: 5,
+			concurrent_batches: 10,
+			commit_interval_ms: 0,
+			..cluster.configuration()
+		};
 	let source = Running::start(configuration, &sink);
 	sink.offers(|sizes| sizes.iter().sum::<usize>() == 10).await;
 	assert_eq!(cluster.committed(), [None]);
@@ -180,7 +186,9 @@ async fn partitions_go_without_the_answer_of_a_sink_that_is_too_slow_and_nothing
 	let cluster = Cluster::start(2);
 	cluster.produce_numbers(0..20);
 	let slow = TestSink::new(Mode::Held);
-	let impatient = Configuration { revoke_timeout_ms: 50, ..cluster.configuration() };
+	// All are offered, however they come in.
+	let impatient =
+		Configuration { revoke_timeout_ms: 50, concurrent_batches: 20, ..cluster.configuration() };
 	let first = Running::start(impatient, &slow);
 	slow.offers(|sizes| sizes.iter().sum::<usize>() == 20).await;
 	let quick = TestSink::new(Mode::Open);

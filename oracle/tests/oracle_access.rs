@@ -1,0 +1,286 @@
+//! Who may do what over HTTP: every role on every endpoint, and what is written about it.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::{collections::BTreeMap, path::Path};
+
+use energy_oracle::access::AccessSettings;
+use oracle_access::{
+	audit::{self, Checkpoint},
+	issue::{Secret, SecretHash},
+	Role,
+};
+use support::*;
+
+/// The secret of every client.
+const SECRET: &str = "a secret that is long enough for a test, and known to everybody";
+
+/// The account of the first device, as the chain writes it.
+fn account(device: &Device) -> String {
+	device.registration().1.owner.to_string()
+}
+
+/// One client for each role, named like it; `zone` is that of utilities.
+fn clients(devices: &[Device], zone: u32) -> String {
+	let secret = Secret::new(SECRET.to_owned());
+	let hash = SecretHash::of(&secret).unwrap().phc();
+	Role::ALL
+		.iter()
+		.map(|role| {
+			let more = match role {
+				Role::Prosumer | Role::Aggregator => {
+					format!("account = \"{}\"\n", account(&devices[0]))
+				}
+				Role::Utility => format!("zones = [{zone}]\n"),
+				Role::Device => format!("meter = \"{}\"\n", hex::encode(devices[0].id().0)),
+				_ => String::new(),
+			};
+			let scopes =
+				r#""readings:write", "readings:read", "slots:read", "operations-events:read""#;
+			format!(
+				"[[client]]\nid = \"{role}\"\nsecret_hashes = [\"{hash}\"]\nroles = [\"{role}\"]\n\
+				 scopes = [{scopes}]\n{more}\n"
+			)
+		})
+		.collect()
+}
+
+fn settings(folder: &Path, clients: &str) -> AccessSettings {
+	let clients_file = folder.join("clients.toml");
+	std::fs::write(&clients_file, clients).unwrap();
+	AccessSettings {
+		issuer: "https://oracle.example".into(),
+		audience: "oracle".into(),
+		token_seconds: 600,
+		signing_key_file: folder.join("signing.json"),
+		clients_file,
+		audit_folder: folder.join("audit"),
+		readings_without_token: false,
+		trusted: Vec::new(),
+	}
+}
+
+struct Guarded {
+	oracle: Running,
+	files: tempfile::TempDir,
+}
+
+impl Guarded {
+	async fn start(
+		devices: &[Device],
+		zone: u32,
+		adjust: impl FnOnce(&mut AccessSettings),
+	) -> Self {
+		let files = tempfile::tempdir().unwrap();
+		let mut access = settings(files.path(), &clients(devices, zone));
+		adjust(&mut access);
+		let oracle = Running::start_with(devices, |config| config.access = Some(access)).await;
+		Self { oracle, files }
+	}
+
+	async fn token(&self, client: &str) -> String {
+		let answer = self
+			.oracle
+			.client
+			.post(format!("{}/oauth/token", self.oracle.url))
+			.basic_auth(client, Some(SECRET))
+			.header("content-type", "application/x-www-form-urlencoded")
+			.body("grant_type=client_credentials")
+			.send()
+			.await
+			.unwrap();
+		assert_eq!(answer.status(), 200, "{client}");
+		assert_eq!(answer.headers()["cache-control"], "no-store");
+		let answer: serde_json::Value = answer.json().await.unwrap();
+		answer["access_token"].as_str().unwrap().to_owned()
+	}
+
+	async fn get(&self, path: &str, token: Option<&str>) -> u16 {
+		let mut request = self.oracle.client.get(format!("{}{path}", self.oracle.url));
+		if let Some(token) = token {
+			request = request.bearer_auth(token);
+		}
+		request.send().await.unwrap().status().as_u16()
+	}
+
+	async fn post(&self, body: String, token: Option<&str>) -> (u16, serde_json::Value) {
+		let mut request = self
+			.oracle
+			.client
+			.post(format!("{}/v1/readings", self.oracle.url))
+			.header("content-type", "application/x-ndjson")
+			.body(body);
+		if let Some(token) = token {
+			request = request.bearer_auth(token);
+		}
+		let answer = request.send().await.unwrap();
+		(answer.status().as_u16(), answer.json().await.unwrap())
+	}
+
+	/// Stops the oracle; how many decisions its log has, each in the chain.
+	async fn stop(self) -> u64 {
+		let audit_folder = self.files.path().join("audit");
+		self.oracle.stop().await;
+		audit::verify(&audit_folder, &Checkpoint::GENESIS).unwrap().end.next
+	}
+}
+
+/// What is expected of each role: an own meter's slots, another's, its readings, operations.
+fn matrix() -> BTreeMap<&'static str, [u16; 5]> {
+	// own slots, other's slots, own readings, dead letters, status
+	BTreeMap::from([
+		("prosumer", [200, 403, 200, 403, 403]),
+		("aggregator", [200, 403, 200, 403, 403]),
+		("utility", [200, 200, 200, 403, 403]),
+		("oracle-operator", [200, 200, 200, 200, 200]),
+		("regulator", [200, 200, 200, 200, 200]),
+		("administrator", [403, 403, 403, 200, 200]),
+		("device", [403, 403, 403, 403, 403]),
+	])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_may_do_on_every_endpoint_what_the_table_says() {
+	let devices = [Device::new(0), Device::new(1)];
+	let guarded = Guarded::start(&devices, ZONE.0, |_| ()).await;
+	let device = guarded.token("device").await;
+	let utility = guarded.token("utility").await;
+	let line = |device: &Device| device.full(FIRST_SLOT, 1, 0);
+
+	// A device sends its own readings, and those of no other.
+	let (status, answer) =
+		guarded.post(format!("{}\n{}", line(&devices[0]), line(&devices[1])), Some(&device)).await;
+	assert_eq!((status, &answer["accepted"]), (200, &1.into()));
+	assert_eq!(answer["results"][1]["code"], "not-permitted");
+	// A utility those of its zone.
+	let (status, answer) = guarded.post(line(&devices[1]), Some(&utility)).await;
+	assert_eq!((status, &answer["accepted"]), (200, &1.into()));
+
+	let id = |device: &Device| hex::encode(device.id().0);
+	let paths = [
+		format!("/v1/meters/{}/slots", id(&devices[0])),
+		format!("/v1/meters/{}/slots", id(&devices[1])),
+		format!("/v1/meters/{}/slots/{FIRST_SLOT}", id(&devices[0])),
+		"/v1/dead-letters".to_owned(),
+		"/v1/status".to_owned(),
+	];
+	let matrix = matrix();
+	assert_eq!(matrix.len(), Role::ALL.len());
+	for (role, expected) in &matrix {
+		let token = guarded.token(role).await;
+		for (path, expected) in paths.iter().zip(expected) {
+			assert_eq!(guarded.get(path, Some(&token)).await, *expected, "{role} on {path}");
+		}
+		let may_write = matches!(*role, "device" | "utility");
+		let (status, _) = guarded.post(line(&devices[0]), Some(&token)).await;
+		assert_eq!(status, if may_write { 200 } else { 403 }, "{role} sends");
+	}
+	// Nobody without a token, but for what is public.
+	for path in &paths {
+		assert_eq!(guarded.get(path, None).await, 401, "{path}");
+	}
+	assert_eq!(guarded.post(line(&devices[0]), None).await.0, 401);
+	for path in ["/healthz", "/readyz", "/.well-known/jwks.json", "/metrics"] {
+		assert_eq!(guarded.get(path, None).await, 200, "{path}");
+	}
+
+	// 2 posts at first, 5 reads and a post of each role, 6 refusals without a token; decisions on
+	// readings are one for each zone, of which there is one.
+	let decisions = 2 + 7 * 6 + 6;
+	assert_eq!(guarded.stop().await, decisions);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_utility_of_another_zone_sends_nothing() {
+	let devices = [Device::new(0)];
+	let guarded = Guarded::start(&devices, ZONE.0 + 1, |_| ()).await;
+	let utility = guarded.token("utility").await;
+	let (status, problem) = guarded.post(devices[0].full(FIRST_SLOT, 1, 0), Some(&utility)).await;
+	assert_eq!(
+		(status, &problem["type"]),
+		(403, &"urn:energy-oracle:problem:not-permitted".into())
+	);
+	guarded.oracle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readings_may_come_without_a_token_where_that_is_said() {
+	let devices = [Device::new(0)];
+	let guarded =
+		Guarded::start(&devices, ZONE.0, |access| access.readings_without_token = true).await;
+	let (status, answer) = guarded.post(devices[0].full(FIRST_SLOT, 1, 0), None).await;
+	assert_eq!((status, &answer["accepted"]), (200, &1.into()));
+	assert_eq!(guarded.get("/v1/status", None).await, 401);
+	// Who shows a token is held to it.
+	let regulator = guarded.token("regulator").await;
+	assert_eq!(guarded.post(devices[0].full(FIRST_SLOT, 1, 0), Some(&regulator)).await.0, 403);
+	guarded.oracle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_are_not_good_are_refused() {
+	let devices = [Device::new(0)];
+	let guarded = Guarded::start(&devices, ZONE.0, |_| ()).await;
+	let good = guarded.token("regulator").await;
+	assert_eq!(guarded.get("/v1/status", Some(&good)).await, 200);
+	let parts: Vec<&str> = good.split('.').collect();
+	let encode = |text: &str| {
+		use base64::Engine;
+		base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+	};
+	let none = encode(r#"{"alg":"none","typ":"at+jwt"}"#);
+	let hmac = encode(r#"{"alg":"HS256","typ":"at+jwt","kid":"1"}"#);
+	for (what, token) in [
+		("no algorithm", format!("{none}.{}.", parts[1])),
+		("an algorithm with a shared secret", format!("{hmac}.{}.{}", parts[1], parts[2])),
+		("a signature that is cut", format!("{}.{}.{}", parts[0], parts[1], &parts[2][..20])),
+		("other claims", format!("{}.{}.{}", parts[0], encode("{}"), parts[2])),
+		("nonsense", "nonsense".to_owned()),
+	] {
+		assert_eq!(guarded.get("/v1/status", Some(&token)).await, 401, "{what}");
+	}
+	// The wrong secret gets no token at all.
+	let answer = guarded
+		.oracle
+		.client
+		.post(format!("{}/oauth/token", guarded.oracle.url))
+		.basic_auth("regulator", Some("another secret that is just as long as the right one"))
+		.header("content-type", "application/x-www-form-urlencoded")
+		.body("grant_type=client_credentials")
+		.send()
+		.await
+		.unwrap();
+	assert_eq!(answer.status(), 401);
+	// A token is good for its time.
+	guarded.oracle.clock.set(end(FIRST_SLOT) + 5 + 700);
+	assert_eq!(guarded.get("/v1/status", Some(&good)).await, 401);
+	guarded.oracle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_cannot_be_used_are_named() {
+	let devices = [Device::new(0)];
+	let files = tempfile::tempdir().unwrap();
+	let good = settings(files.path(), &clients(&devices, 1));
+	let clock = || std::sync::Arc::new(TestClock::default());
+	let field = |settings: &AccessSettings| {
+		energy_oracle::access::Gate::open(settings, clock()).err().map(|error| error.field)
+	};
+	let missing = files.path().join("missing.toml");
+	let other = AccessSettings { clients_file: missing, ..good.clone() };
+	assert_eq!(field(&other), Some("clients_file"));
+	let other = AccessSettings { token_seconds: 5, ..good.clone() };
+	assert_eq!(field(&other), Some("token_seconds"));
+	let trusted = energy_oracle::access::TrustedSettings {
+		issuer: "https://id.example".into(),
+		audience: "oracle".into(),
+		keys_file: files.path().join("keys.json"),
+		roles_claim: "roles".into(),
+		roles: ["king".to_owned()].into(),
+	};
+	let other = AccessSettings { trusted: vec![trusted], ..good.clone() };
+	assert_eq!(field(&other), Some("trusted.roles"));
+	assert_eq!(field(&good), None);
+}
