@@ -36,6 +36,8 @@ use crate::{
 /// How long requests that are being served may take when the oracle stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How often it is looked whether the database is still in use.
+const CLOSE_LOOK_INTERVAL: Duration = Duration::from_millis(2);
 /// How often it is looked whether a new data key is due.
 const KEY_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -125,6 +127,7 @@ pub struct Service {
 	is_secure: bool,
 	server_handle: Handle,
 	metrics: Arc<Metrics>,
+	database: Arc<RocksStore>,
 	stop: watch::Sender<bool>,
 	server: tokio::task::JoinHandle<Drained>,
 	sources: JoinSet<()>,
@@ -250,8 +253,11 @@ impl Service {
 		tasks.spawn(async move { head_follower.run().await.map_err(ServiceError::Follow) });
 
 		let (max_age_seconds, key_clock) = (config.data_key_max_age_seconds, clock.clone());
+		let key_database = database.clone();
 		tasks.spawn(async move {
-			renew_data_keys(database, key_clock, max_age_seconds).await.map_err(ServiceError::Store)
+			renew_data_keys(key_database, key_clock, max_age_seconds)
+				.await
+				.map_err(ServiceError::Store)
 		});
 
 		if let Some(seconds) = config.retention_seconds {
@@ -295,6 +301,7 @@ impl Service {
 			is_secure,
 			server_handle,
 			metrics,
+			database,
 			stop,
 			server: tokio::spawn(server),
 			sources,
@@ -368,6 +375,16 @@ impl Service {
 			&& tokio::time::timeout(DRAIN_TIMEOUT, &mut self.writer_done).await.is_err()
 		{
 			tracing::error!("the writer did not finish");
+		}
+		// Threads that check or judge may still hold the database for a moment: it is closed, and its
+		// folder free for others, when they have let go.
+		let closed = async {
+			while Arc::strong_count(&self.database) > 1 {
+				tokio::time::sleep(CLOSE_LOOK_INTERVAL).await;
+			}
+		};
+		if tokio::time::timeout(DRAIN_TIMEOUT, closed).await.is_err() {
+			tracing::error!("the database is still in use");
 		}
 	}
 }
