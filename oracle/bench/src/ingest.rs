@@ -29,8 +29,10 @@ use crate::{
 
 /// Messages in a body.
 const BATCH: usize = 100;
-/// Connections of the load; the oracle allows 64 of one address.
+/// Connections of the load in a closed loop.
 const CONNECTIONS: usize = 60;
+/// The same in an open loop: enough for all that is due while the oracle takes its time.
+const OPEN_CONNECTIONS: usize = 600;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -294,7 +296,7 @@ async fn delays(
 		ensure!(!part.is_empty(), "there are no more messages: make the corpus larger");
 		let limit = Duration::from_secs(plan.seconds);
 		let pace = Pace::Open { rate };
-		let figures = load::run(&target, part, BATCH, CONNECTIONS, pace, limit).await?;
+		let figures = load::run(&target, part, BATCH, OPEN_CONNECTIONS, pace, limit).await?;
 		ensure!(figures.rejected == 0, "messages were rejected");
 		accepted += figures.accepted;
 		eprintln!(

@@ -66,7 +66,9 @@ pub async fn run(args: ServeArgs) -> Result<()> {
 			reload_interval_ms: 0,
 		}
 	});
-	let http = Settings { address: args.listen, tls, limits: Limits::default() };
+	// The load is many clients on one machine.
+	let limits = Limits { connections_per_peer: 2_048, ..Limits::default() };
+	let http = Settings { address: args.listen, tls, limits };
 	let mut config = Config::new(args.data, http, vec![ZONE]);
 	// Messages of the last day are sent: no slot of it may be over.
 	config.grace_seconds = Some(2 * 86_400);
