@@ -388,7 +388,8 @@ impl Gate {
 	}
 }
 
-fn parse_meter(text: &str) -> Option<MeterId> {
+/// The identifier that 64 hexadecimal digits are, with or without `0x` before them.
+pub fn parse_meter(text: &str) -> Option<MeterId> {
 	let mut id = [0; 32];
 	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut id).ok()?;
 	Some(MeterId(id))

@@ -49,7 +49,7 @@ use tokio::sync::Semaphore;
 use wia_ene_014::canonical::{DeviceSignature, Quality, SignedMessage};
 
 use crate::{
-	access::{meter_resource, Denied, Gate},
+	access::{meter_resource, parse_meter, Denied, Gate},
 	clock::Clock,
 	ingest::{body::BodyError, body::Format, Ingest, IngestError, Messages, Sender},
 	metrics::{Counts, Metrics},
@@ -364,12 +364,9 @@ async fn take(shared: &Shared, request: Request) -> Result<Vec<Verdict>, Problem
 }
 
 fn parse_meter_id(text: &str) -> Result<MeterId, Problem> {
-	let mut id = [0; 32];
-	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut id)
-		.map(|()| MeterId(id))
-		.map_err(|_error| {
-			Problem::bad_request("bad-meter-id", "a meter's id is 64 hexadecimal digits")
-		})
+	parse_meter(text).ok_or_else(|| {
+		Problem::bad_request("bad-meter-id", "a meter's id is 64 hexadecimal digits")
+	})
 }
 
 /// Runs what reads the disk where it holds up nobody.

@@ -117,8 +117,8 @@ pub enum Messages {
 }
 
 impl Messages {
-	/// How many there are; of a body, a guess that is not too small for most.
-	fn count_at_most(&self) -> usize {
+	/// How many there are; of a body, a guess that is rather too large.
+	fn estimated_count(&self) -> usize {
 		/// A message is hardly ever shorter.
 		const SHORT_MESSAGE: usize = 256;
 		match self {

@@ -334,7 +334,7 @@ mod group_commit {
 		let folder = tempfile::tempdir().unwrap();
 		let device = Device::new(0);
 		let gate = Gate::new(folder.path());
-		let ingest = ingest(gate.clone(), &[device.clone()]);
+		let ingest = ingest(gate.clone(), std::slice::from_ref(&device));
 		let message = device.full(FIRST_SLOT, 1, 0);
 		gate.failures.store(1, Ordering::SeqCst);
 		let failed = submit(&ingest, Format::Json, message.clone()).await;

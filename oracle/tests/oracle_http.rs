@@ -39,7 +39,7 @@ mod take {
 	#[tokio::test]
 	async fn a_message_twice_in_one_request_counts_once() {
 		let device = Device::new(0);
-		let oracle = Running::start(&[device.clone()]).await;
+		let oracle = Running::start(std::slice::from_ref(&device)).await;
 		let message = device.full(FIRST_SLOT, 1, 0);
 		let answer = oracle.post(format!("[{message},{message}]")).await;
 		assert_eq!(answer.line(0), ("accepted", None));
@@ -51,7 +51,7 @@ mod take {
 	async fn each_bad_message_is_rejected_with_its_code_and_spoils_no_other() {
 		let device = Device::new(0);
 		let stranger = Device::new(1);
-		let oracle = Running::start(&[device.clone()]).await;
+		let oracle = Running::start(std::slice::from_ref(&device)).await;
 		let now = end(FIRST_SLOT) + 5;
 		let from = start(FIRST_SLOT);
 
@@ -111,7 +111,7 @@ mod take {
 	#[tokio::test]
 	async fn a_figure_that_contradicts_a_stored_one_is_rejected() {
 		let device = Device::new(0);
-		let oracle = Running::start(&[device.clone()]).await;
+		let oracle = Running::start(std::slice::from_ref(&device)).await;
 		let (from, now) = (start(FIRST_SLOT), end(FIRST_SLOT));
 		let part = |second: u64, seconds, import_wh| {
 			(from + second, seconds, import_wh, 0, Quality::Valid)
@@ -148,7 +148,7 @@ mod take {
 	#[tokio::test]
 	async fn overlapping_messages_of_several_slots_count_each_slot_once() {
 		let device = Device::new(0);
-		let oracle = Running::start(&[device.clone()]).await;
+		let oracle = Running::start(std::slice::from_ref(&device)).await;
 		let full = |slot: u32, import_wh| {
 			(start(Slot(FIRST_SLOT.0 + slot)), SLOT_SECONDS, import_wh, 0, Quality::Valid)
 		};
@@ -224,7 +224,7 @@ mod refuse {
 	async fn without_a_registry_nothing_is_taken_yet() {
 		let device = Device::new(0);
 		let now = end(FIRST_SLOT) + 5;
-		let chain = FakeChain::new(now, &[device.clone()]);
+		let chain = FakeChain::new(now, std::slice::from_ref(&device));
 		chain.set_away(true);
 		let clock = TestClock::default();
 		clock.set(now);
@@ -245,7 +245,7 @@ mod refuse {
 	#[tokio::test]
 	async fn a_full_queue_says_come_back() {
 		let device = Device::new(0);
-		let oracle = Running::start_with(&[device.clone()], |config| {
+		let oracle = Running::start_with(std::slice::from_ref(&device), |config| {
 			// Nobody gets a place to verify signatures while the one place is taken.
 			config.limits.parallel = 1;
 			config.limits.patience = Duration::from_millis(1);
@@ -427,7 +427,7 @@ mod registry {
 	#[tokio::test]
 	async fn readings_are_taken_with_the_saved_registry_while_the_node_is_away() {
 		let device = Device::new(0);
-		let oracle = Running::start(&[device.clone()]).await;
+		let oracle = Running::start(std::slice::from_ref(&device)).await;
 		oracle.chain.set_away(true);
 		let oracle = oracle.restart().await;
 		assert_eq!(oracle.get("/readyz").await.status, 503);

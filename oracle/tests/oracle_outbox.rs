@@ -110,9 +110,9 @@ async fn a_node_that_comes_back_gets_what_it_missed() {
 #[tokio::test]
 async fn a_page_that_is_too_late_is_given_up_and_counted() {
 	let device = Device::new(0);
-	let oracle = Running::start(&[device.clone()]).await;
+	let oracle = Running::start(std::slice::from_ref(&device)).await;
 	oracle.chain.inject([Fault::Refused, Fault::TooLate]);
-	fill_and_seal(&oracle, &[device.clone()], FIRST_SLOT).await;
+	fill_and_seal(&oracle, std::slice::from_ref(&device), FIRST_SLOT).await;
 	oracle.wait_until_delivered().await;
 	assert!(oracle.chain.pages().is_empty());
 	let counts = oracle.service.metrics().counts();
@@ -125,7 +125,7 @@ async fn a_page_that_is_too_late_is_given_up_and_counted() {
 #[tokio::test]
 async fn a_page_on_which_the_others_agreed_is_done_and_noticed_when_it_differs() {
 	let device = Device::new(0);
-	let oracle = Running::start(&[device.clone()]).await;
+	let oracle = Running::start(std::slice::from_ref(&device)).await;
 	oracle.chain.inject([Fault::Outvoted]);
 	fill_and_seal(&oracle, &[device], FIRST_SLOT).await;
 	oracle.wait_until_delivered().await;
@@ -137,7 +137,7 @@ async fn a_page_on_which_the_others_agreed_is_done_and_noticed_when_it_differs()
 #[tokio::test]
 async fn a_page_without_lines_is_kept_and_not_sent() {
 	let device = Device::new(0);
-	let oracle = Running::start(&[device.clone()]).await;
+	let oracle = Running::start(std::slice::from_ref(&device)).await;
 	let half = [(start(FIRST_SLOT), 30, 1, 0, Quality::Valid)];
 	oracle.post(device.message(end(FIRST_SLOT), &half).to_json()).await;
 	oracle.advance(end(FIRST_SLOT) + 30).await;

@@ -97,7 +97,7 @@ fn a_row_becomes_one_signed_message_that_fills_the_slot() {
 #[tokio::test]
 async fn a_replay_is_stored_and_played_again_changes_nothing() {
 	let device = Device::new(0);
-	let oracle = Running::start(&[device.clone()]).await;
+	let oracle = Running::start(std::slice::from_ref(&device)).await;
 	let rows: Vec<Row> = (0..700)
 		.map(|number| Row {
 			time: number.to_string(),

@@ -228,7 +228,7 @@ mod dead_letters {
 	#[tokio::test]
 	async fn what_is_rejected_is_kept_with_the_reason() {
 		let device = Device::new(0);
-		let oracle = Running::start(&[device.clone()]).await;
+		let oracle = Running::start(std::slice::from_ref(&device)).await;
 		assert_eq!(oracle.post(device.full(slot(0), 1, 0)).await.line(0), ("accepted", None));
 		// A figure that contradicts the first one, and something that is no message at all.
 		let other = device.full(slot(0), 2, 0);
@@ -414,7 +414,7 @@ mod assessment {
 	#[tokio::test]
 	async fn a_sealed_slot_is_judged_without_being_asked() {
 		let device = Device::new(0);
-		let oracle = Running::start(&[device.clone()]).await;
+		let oracle = Running::start(std::slice::from_ref(&device)).await;
 		assert_eq!(oracle.post(device.full(slot(0), 60, 0)).await.line(0), ("accepted", None));
 		oracle.advance(end(slot(0)) + 30).await;
 		oracle.wait_until_sealed(slot(0)).await;

@@ -123,7 +123,7 @@ pub async fn run(
 	pace: Pace,
 	limit: Duration,
 ) -> Result<Figures> {
-	let requests: Vec<Bytes> = bodies.iter().map(|body| request(body)).collect();
+	let requests: Vec<Bytes> = bodies.iter().map(request).collect();
 	let requests = Arc::new(requests);
 	let mut streams = Vec::new();
 	for _ in 0..connections {

@@ -86,7 +86,7 @@ impl Checker {
 			let mut next = Some(first);
 			while let Some(mut job) = next {
 				if job.taken.take().is_some_and(|taken| taken.send(()).is_ok()) {
-					messages = messages.saturating_add(job.messages.count_at_most());
+					messages = messages.saturating_add(job.messages.estimated_count());
 					jobs.push(job);
 				}
 				let has_room = jobs.len() < share && messages < GROUP_MESSAGES;

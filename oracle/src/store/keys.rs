@@ -89,20 +89,6 @@ impl StoreKeys {
 		self.ring.rotate(self.kek.as_ref(), now_seconds, persist).map_err(failed)
 	}
 
-	/// Wraps the data keys with another key-encryption key.
-	///
-	/// # Errors
-	/// When the ring cannot be kept.
-	pub fn rewrap(
-		&mut self,
-		new: Box<dyn KeyEncryptionKey>,
-		persist: impl FnOnce(&[u8]) -> Result<(), StoreError>,
-	) -> Result<(), StoreError> {
-		self.ring.rewrap(self.kek.as_ref(), new.as_ref(), persist).map_err(failed)?;
-		self.kek = new;
-		Ok(())
-	}
-
 	/// Whether a new data key is needed soon: what may be encrypted with this one is nearly used up, or
 	/// it is older than `max_age_seconds`.
 	pub fn is_rotation_due(&self, now_seconds: u64, max_age_seconds: u64) -> bool {
