@@ -19,6 +19,7 @@ use toml::{Table, Value};
 use crate::{
 	access::AccessSettings,
 	chain::node::Account,
+	http::rate::RateSettings,
 	ingest::IngestLimits,
 	key::{account_from_file, development_account, KeyError},
 	outbox::OutboxConfig,
@@ -233,6 +234,8 @@ pub struct HttpConfig {
 	pub tls: Option<TlsSettings>,
 	/// Limits of connections.
 	pub limits: Limits,
+	/// How much one client may ask for.
+	pub rate: RateSettings,
 }
 
 impl Default for HttpConfig {
@@ -241,6 +244,7 @@ impl Default for HttpConfig {
 			listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
 			tls: None,
 			limits: Limits::default(),
+			rate: RateSettings::default(),
 		}
 	}
 }

@@ -15,7 +15,7 @@ use crate::{
 	chain::ChainClient,
 	clock::Clock,
 	follow::{FollowError, HeadFollower, RegistryFollower},
-	http::{self, Api},
+	http::{self, rate::RateSettings, Api},
 	ingest::{
 		writer::{Coverage, Writer},
 		Ingest, IngestLimits,
@@ -71,6 +71,8 @@ pub struct Config {
 	pub sources: Sources,
 	/// Who may do what over HTTP; everybody everything, if not given.
 	pub access: Option<AccessSettings>,
+	/// How much one client may ask for over HTTP.
+	pub rate: RateSettings,
 }
 
 impl Config {
@@ -90,6 +92,7 @@ impl Config {
 			outbox: OutboxConfig::default(),
 			sources: Sources::default(),
 			access: None,
+			rate: RateSettings::default(),
 		}
 	}
 }
@@ -116,6 +119,9 @@ pub enum ServiceError {
 	/// A broker's source cannot be started.
 	#[error("a source cannot be started: {0}")]
 	Source(#[from] SourceError),
+	/// The description of the interface cannot be written.
+	#[error("the interface cannot be described: {0}")]
+	Description(serde_json::Error),
 	/// A thread could not be started.
 	#[error("cannot start a thread: {0}")]
 	Thread(io::Error),
@@ -284,14 +290,17 @@ impl Service {
 		};
 		let routes = http::router(Api {
 			gate,
+			rate: config.rate,
 			ingest,
 			store,
+			database: database.clone(),
 			registry,
 			metrics: metrics.clone(),
 			clock,
 			zones: config.zones,
 			account: chain.account(),
-		});
+		})
+		.map_err(ServiceError::Description)?;
 		let server = server.run(routes, async move {
 			// An error means that the service is gone, which is a reason to stop as well.
 			let _ = stopped.wait_for(|stop| *stop).await;

@@ -277,6 +277,26 @@ impl RocksStore {
 		numbers.next.saturating_sub(numbers.first)
 	}
 
+	/// The meters of a zone from a place on, at most `limit`.
+	///
+	/// # Errors
+	/// When the store fails.
+	pub fn meters(
+		&self,
+		zone: ZoneId,
+		from: MeterIndex,
+		limit: usize,
+	) -> Result<Vec<(MeterId, Meter<AccountId>)>, StoreError> {
+		let mut meters = Vec::new();
+		let mut plain = Vec::new();
+		let (from, to) = (registry_key(zone, from.0), registry_key(zone, u32::MAX));
+		self.scan_sealed(REGISTRY, &from, &to, |key, value| {
+			meters.push(self.decode(REGISTRY, key, value, &mut plain)?);
+			Ok(meters.len() < limit)
+		})?;
+		Ok(meters)
+	}
+
 	/// Adds rejected messages to a batch, and takes the oldest out if there are too many. The numbers
 	/// after it.
 	fn put_dead_letters(
