@@ -111,17 +111,22 @@ fn tokens() {
 		roles_claim: "roles".to_owned(),
 		roles: Role::ALL.into(),
 	};
-	let verifier = TokenVerifier::new(
-		[issuer],
-		VerifierSettings::default(),
-		Arc::new(Revocations::new(1000, 3600, 30)),
-		clock,
-	)
-	.unwrap();
 	let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-	measure("verify: EdDSA token", 1, || {
-		runtime.block_on(verifier.verify(&answer.access_token)).unwrap();
-	});
+	for (name, remembered_tokens) in [
+		("verify: EdDSA token", 0),
+		("verify: EdDSA token, remembered", VerifierSettings::default().remembered_tokens),
+	] {
+		let verifier = TokenVerifier::new(
+			[issuer.clone()],
+			VerifierSettings { remembered_tokens, ..VerifierSettings::default() },
+			Arc::new(Revocations::new(1000, 3600, 30)),
+			clock.clone(),
+		)
+		.unwrap();
+		measure(name, 1, || {
+			runtime.block_on(verifier.verify(&answer.access_token)).unwrap();
+		});
+	}
 }
 
 fn audit() {

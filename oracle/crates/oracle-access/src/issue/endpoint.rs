@@ -15,9 +15,10 @@ use zeroize::Zeroizing;
 use super::{
 	client::{Client, Clients},
 	key_ring::LocalKeys,
-	request::{EndpointError, TokenRequest},
+	request::{EndpointError, RevocationRequest, TokenRequest},
+	secret::Secret,
 };
-use crate::{clock::Clock, scope::Scopes};
+use crate::{clock::Clock, principal::Principal, scope::Scopes};
 
 /// Random bytes of a token's identifier.
 const TOKEN_ID_BYTES: usize = 16;
@@ -75,6 +76,21 @@ impl fmt::Debug for TokenAnswer {
 			.field("expires_in", &self.expires_in)
 			.field("scope", &self.scope)
 			.finish_non_exhaustive()
+	}
+}
+
+/// A request to revoke a token whose client is known (RFC 7009, section 2.1).
+pub struct RevocationAsked {
+	/// The client, with all that its own tokens could say; `None` if a bearer token stands for who
+	/// asks.
+	pub client: Option<Principal>,
+	/// The token to be revoked. It may be of anybody, or nonsense. Overwritten when dropped.
+	pub token: Zeroizing<String>,
+}
+
+impl fmt::Debug for RevocationAsked {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		f.debug_struct("RevocationAsked").field("client", &self.client).finish_non_exhaustive()
 	}
 }
 
@@ -153,13 +169,53 @@ impl TokenEndpoint {
 		body: &[u8],
 	) -> Result<TokenAnswer, EndpointError> {
 		let request = TokenRequest::parse(authorization, body)?;
+		self.with_client(&request.client_id, &request.secret, |client| {
+			self.issue(client, &granted(client, request.scope.as_deref())?)
+		})
+	}
+
+	/// Reads a request to revoke a token: its `Authorization` header and its body, a form. The client
+	/// authenticates as for a token. A bearer token in the header is for the caller to verify. Takes
+	/// a core for the time of a hash or two, like [`Self::answer`].
+	pub fn revocation(
+		&self,
+		authorization: Option<&str>,
+		body: &[u8],
+	) -> Result<RevocationAsked, EndpointError> {
+		let RevocationRequest { client, token } = RevocationRequest::parse(authorization, body)?;
+		let client = client.map(|(id, secret)| {
+			self.with_client(&id, &secret, |client| Ok(self.principal(client)))
+		});
+		Ok(RevocationAsked { client: client.transpose()?, token })
+	}
+
+	/// Does something with the client that a secret belongs to.
+	fn with_client<T>(
+		&self,
+		id: &str,
+		secret: &Secret,
+		work: impl FnOnce(&Client) -> Result<T, EndpointError>,
+	) -> Result<T, EndpointError> {
 		let turn = self.turn()?;
 		let clients = Arc::clone(&self.clients.read().unwrap_or_else(PoisonError::into_inner));
-		let client = clients
-			.authenticate(&request.client_id, &request.secret)
-			.ok_or(EndpointError::InvalidClient)?;
+		let client = clients.authenticate(id, secret).ok_or(EndpointError::InvalidClient)?;
 		drop(turn);
-		self.issue(client, &granted(client, request.scope.as_deref())?)
+		work(client)
+	}
+
+	/// A client as the principal that its tokens speak for.
+	fn principal(&self, client: &Client) -> Principal {
+		Principal {
+			issuer: self.settings.issuer.clone(),
+			subject: client.id.clone(),
+			token_id: String::new(),
+			expires_at: self.clock.now_seconds(),
+			roles: client.roles.clone(),
+			scopes: client.scopes.clone(),
+			account: client.account.clone(),
+			zones: client.zones.clone(),
+			meter: client.meter.clone(),
+		}
 	}
 
 	fn turn(&self) -> Result<Turn<'_>, EndpointError> {

@@ -11,6 +11,7 @@
 
 use std::{
 	fmt,
+	path::Path,
 	sync::{Arc, PoisonError, RwLock},
 };
 
@@ -23,6 +24,7 @@ use base64::{engine::general_purpose::URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::EncodingKey;
 use zeroize::Zeroizing;
 
+use super::key_file::KeyFileError;
 use crate::{
 	clock::Clock,
 	token::{Fetch, Jwk, JwkSet, KeySource, KeySourceError},
@@ -235,6 +237,23 @@ impl LocalKeys {
 	/// Changes the ring.
 	pub fn change<T>(&self, change: impl FnOnce(&mut KeyRing) -> T) -> T {
 		change(&mut self.ring.write().unwrap_or_else(PoisonError::into_inner))
+	}
+
+	/// Rotates the keys if that is due, and keeps them in `path` before anybody sees the new one;
+	/// tells whether it did. When the file cannot be written the ring is as before, and the old key
+	/// goes on signing. To be called now and then: a new key signs only after its lead.
+	pub fn rotate_if_due(&self, path: &Path) -> Result<bool, KeyFileError> {
+		let now = self.clock.now_seconds();
+		self.change(|ring| {
+			if !ring.rotate_if_due(now)? {
+				return Ok(false);
+			}
+			let stored = ring.store(path);
+			if stored.is_err() {
+				ring.keys.pop();
+			}
+			stored.map(|()| true)
+		})
 	}
 
 	/// The document to publish: a JSON Web Key set (`application/jwk-set+json`).

@@ -34,7 +34,9 @@ mod secret;
 
 pub use client::{Client, Clients};
 pub use client_file::{ClientError, ClientsError};
-pub use endpoint::{EndpointSettings, EndpointSettingsError, TokenAnswer, TokenEndpoint};
+pub use endpoint::{
+	EndpointSettings, EndpointSettingsError, RevocationAsked, TokenAnswer, TokenEndpoint,
+};
 pub use key_file::KeyFileError;
 pub use key_ring::{KeyRing, KeyRingError, KeyRingSettings, LocalKeys, SigningKey};
 pub use request::EndpointError;

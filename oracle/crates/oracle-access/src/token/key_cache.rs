@@ -69,6 +69,8 @@ struct State {
 	fetched_at: Option<u64>,
 	attempted_at: Option<u64>,
 	last_error: Option<String>,
+	/// How often a set was taken.
+	generation: u64,
 }
 
 /// The published keys of one issuer. Exactly the keys of the last set that was fetched count: an
@@ -98,7 +100,8 @@ impl KeyCache {
 		}
 	}
 
-	/// The key with an identifier, from a set that is not too old.
+	/// The key with an identifier, from a set that is not too old, and the number of that set:
+	/// another number means that keys may have been withdrawn.
 	///
 	/// A known key never waits for somebody else's fetch. An unknown one does, and makes one
 	/// itself if the last attempt is long enough ago: a flood of unknown keys costs the issuer one
@@ -107,7 +110,7 @@ impl KeyCache {
 		self: &Arc<Self>,
 		key_id: &str,
 		now: u64,
-	) -> Result<VerificationKey, TokenError> {
+	) -> Result<(VerificationKey, u64), TokenError> {
 		let (found, is_due) = {
 			let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
 			let is_due = is_older(state.fetched_at, self.limits.refresh_after_seconds, now);
@@ -142,11 +145,17 @@ impl KeyCache {
 		}
 	}
 
-	fn usable(&self, state: &State, key_id: &str, now: u64) -> Result<VerificationKey, TokenError> {
+	fn usable(
+		&self,
+		state: &State,
+		key_id: &str,
+		now: u64,
+	) -> Result<(VerificationKey, u64), TokenError> {
 		if is_older(state.fetched_at, self.limits.discard_after_seconds, now) {
 			return Err(TokenError::KeysUnavailable);
 		}
-		state.keys.key(key_id).cloned().ok_or(TokenError::KeyUnknown)
+		let key = state.keys.key(key_id).cloned().ok_or(TokenError::KeyUnknown)?;
+		Ok((key, state.generation))
 	}
 
 	/// Whether an attempt may be made now; if so, it counts from here on.
@@ -168,6 +177,7 @@ impl KeyCache {
 			Ok(keys) => {
 				state.keys = keys;
 				state.fetched_at = Some(now);
+				state.generation = state.generation.wrapping_add(1);
 				state.last_error = None;
 			}
 			Err(error) => state.last_error = Some(error),

@@ -10,6 +10,9 @@
 //! 6. the claims: `iss`, `aud`, `exp`, `nbf`, `iat`, `sub`, `jti`, the lifetime;
 //! 7. the revocations.
 //!
+//! A token that was verified is remembered by its SHA-256 until it expires, its issuer's keys are
+//! fetched again, or there is no more room; the times and the revocations are checked at every use.
+//!
 //! Keys are fetched in tasks of the Tokio runtime that [`TokenVerifier::verify`] is called in.
 
 mod claims;
@@ -18,12 +21,15 @@ mod header;
 mod jwks;
 mod key_cache;
 mod revocation;
+mod revocation_file;
+mod verified;
 mod verifier;
 
 pub use error::TokenError;
 pub use jwks::{Jwk, JwkSet, KeySet, KeySetError, SigningAlgorithm, VerificationKey};
 pub use key_cache::{Fetch, KeyCache, KeyCacheLimits, KeyCacheStatus, KeySource, KeySourceError};
 pub use revocation::{Revocation, RevocationError, Revocations};
+pub use revocation_file::{RevocationFile, RevocationFileError};
 pub use verifier::{bearer_token, TokenVerifier, TrustedIssuer, VerifierError, VerifierSettings};
 
 /// Makes sure that `jsonwebtoken` uses AWS-LC, whatever other crates switch on in it.

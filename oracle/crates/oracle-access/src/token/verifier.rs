@@ -15,6 +15,7 @@ use super::{
 	jwks::SigningAlgorithm,
 	key_cache::KeyCache,
 	revocation::Revocations,
+	verified::{hash_of, TokenHash, VerifiedToken, VerifiedTokens},
 };
 use crate::{clock::Clock, principal::Principal, role::Role};
 
@@ -52,11 +53,19 @@ pub struct VerifierSettings {
 	pub max_token_bytes: usize,
 	/// The longest time from `iat` to `exp`, seconds.
 	pub max_lifetime_seconds: u64,
+	/// How many verified tokens are remembered, so that their signatures are not checked again; none
+	/// when 0.
+	pub remembered_tokens: usize,
 }
 
 impl Default for VerifierSettings {
 	fn default() -> Self {
-		Self { leeway_seconds: 30, max_token_bytes: 8 * 1024, max_lifetime_seconds: 60 * 60 }
+		Self {
+			leeway_seconds: 30,
+			max_token_bytes: 8 * 1024,
+			max_lifetime_seconds: 60 * 60,
+			remembered_tokens: 10_000,
+		}
 	}
 }
 
@@ -77,6 +86,7 @@ pub struct TokenVerifier {
 	issuers: HashMap<String, TrustedIssuer>,
 	settings: VerifierSettings,
 	revocations: Arc<Revocations>,
+	verified: VerifiedTokens,
 	clock: Arc<dyn Clock>,
 }
 
@@ -110,7 +120,8 @@ impl TokenVerifier {
 				return Err(VerifierError::IssuerTwice(twice.issuer));
 			}
 		}
-		Ok(Self { issuers: by_name, settings, revocations, clock })
+		let verified = VerifiedTokens::new(settings.remembered_tokens);
+		Ok(Self { issuers: by_name, settings, revocations, verified, clock })
 	}
 
 	/// Who a token speaks for. See the module for what is checked, and in which order.
@@ -118,6 +129,12 @@ impl TokenVerifier {
 		let limit = self.settings.max_token_bytes;
 		if token.len() > limit {
 			return Err(TokenError::TooLong { length: token.len(), limit });
+		}
+		let hash = hash_of(token);
+		if let Some(remembered) = self.verified.token(&hash) {
+			if let Some(known) = self.remembered(&hash, &remembered).await {
+				return known;
+			}
 		}
 		let signature = header::read(token)?;
 		// Read before the signature is checked, to learn whose key should have made it. Nothing
@@ -128,7 +145,7 @@ impl TokenVerifier {
 		let issuer = self.issuers.get(unverified.issuer()?).ok_or(TokenError::IssuerUnknown)?;
 
 		let now = self.clock.now_seconds();
-		let key = issuer.keys.key(&signature.key_id, now).await?;
+		let (key, key_generation) = issuer.keys.key(&signature.key_id, now).await?;
 		if key.algorithm != signature.algorithm {
 			return Err(TokenError::AlgorithmRefused);
 		}
@@ -138,7 +155,52 @@ impl TokenVerifier {
 					ErrorKind::InvalidSignature => TokenError::SignatureWrong,
 					_ => TokenError::Malformed,
 				})?;
-		self.principal(issuer, &verified.claims, now)
+		let (principal, issued_at) = self.principal(issuer, &verified.claims, now)?;
+		let token = VerifiedToken {
+			principal: principal.clone(),
+			issued_at,
+			key_id: signature.key_id,
+			key_generation,
+			verified_at: now,
+		};
+		self.verified.keep(hash, token, now);
+		Ok(principal)
+	}
+
+	/// How many verified tokens are remembered now.
+	pub fn remembered_tokens(&self) -> usize {
+		self.verified.len()
+	}
+
+	/// What a token that was verified before is good for now; `None` if it must be verified again,
+	/// because the issuer's keys were fetched since, or the clock was set back.
+	async fn remembered(
+		&self,
+		hash: &TokenHash,
+		token: &VerifiedToken,
+	) -> Option<Result<Principal, TokenError>> {
+		let VerifiedToken { principal, issued_at, key_id, key_generation, verified_at } = token;
+		let now = self.clock.now_seconds();
+		if now < *verified_at {
+			return None;
+		}
+		if now >= principal.expires_at.saturating_add(self.settings.leeway_seconds) {
+			self.verified.remove(hash);
+			return Some(Err(TokenError::Expired));
+		}
+		let issuer = self.issuers.get(&principal.issuer)?;
+		// Fetches the keys again when they are due.
+		match issuer.keys.key(key_id, now).await {
+			Ok((_, generation)) if generation == *key_generation => {}
+			Ok(_) => return None,
+			Err(error) => return Some(Err(error)),
+		}
+		let Principal { issuer, subject, token_id, .. } = principal;
+		if self.revocations.is_revoked(issuer, token_id, subject, *issued_at) {
+			self.verified.remove(hash);
+			return Some(Err(TokenError::Revoked));
+		}
+		Some(Ok(principal.clone()))
 	}
 
 	fn principal(
@@ -146,7 +208,7 @@ impl TokenVerifier {
 		issuer: &TrustedIssuer,
 		claims: &ClaimMap,
 		now: u64,
-	) -> Result<Principal, TokenError> {
+	) -> Result<(Principal, u64), TokenError> {
 		let registered = Registered::check(
 			claims,
 			&Expected {
@@ -163,7 +225,7 @@ impl TokenVerifier {
 		}
 		let mut roles = claims.roles(&issuer.roles_claim)?;
 		roles.retain(|role| issuer.roles.contains(role));
-		Ok(Principal {
+		let principal = Principal {
 			issuer: issuer.issuer.clone(),
 			subject,
 			token_id,
@@ -173,7 +235,8 @@ impl TokenVerifier {
 			account: claims.optional_text("account")?,
 			zones: claims.zones()?,
 			meter: claims.optional_text("meter")?,
-		})
+		};
+		Ok((principal, issued_at))
 	}
 }
 

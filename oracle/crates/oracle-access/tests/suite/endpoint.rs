@@ -177,7 +177,7 @@ fn answer_refuses_a_request_that_is_not_one() {
 	let endpoint = Endpoint::new();
 	let basic = format!("Basic {}", STANDARD.encode(format!("east:{}", secret())));
 	let both = format!("{GRANT}&client_id=east&client_secret={}", secret());
-	let long = format!("{GRANT}&x={}", "x".repeat(8192));
+	let long = format!("{GRANT}&x={}", "x".repeat(16 * 1024));
 	let invalid = EndpointError::InvalidRequest;
 	let twice = invalid("a parameter is repeated");
 	let not_twice = invalid("the client authenticates in the header and in the body");
@@ -306,4 +306,48 @@ fn debug_has_no_token_and_no_secret() {
 	let answer = endpoint.endpoint.answer(None, body.as_bytes()).unwrap();
 	let text = format!("{answer:?}");
 	assert!(text.contains(&answer.token_id) && !text.contains(answer.access_token.as_str()));
+}
+
+#[test]
+fn revocation_says_who_asks_and_for_which_token() {
+	let endpoint = Endpoint::new();
+	let basic =
+		|id: &str, secret: &str| format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+	let header = basic("east", secret());
+	let ask = |authorization: Option<&str>, body: &str| {
+		let asked = endpoint.endpoint.revocation(authorization, body.as_bytes())?;
+		Ok((asked.client.map(|client| client.id()), asked.token.to_string()))
+	};
+	let east = Some("https://id.example/realm#east".to_owned());
+	let body = "token=abc.def&token_type_hint=access_token";
+	assert_eq!(ask(Some(&header), body), Ok((east.clone(), "abc.def".to_owned())));
+	let in_body = format!("{body}&client_id=east&client_secret={}", secret());
+	assert_eq!(ask(None, &in_body), Ok((east, "abc.def".to_owned())));
+	// A hint that nobody knows is no error (RFC 7009, section 2.1).
+	assert!(ask(Some(&header), "token=a&token_type_hint=device_secret").is_ok());
+	assert_eq!(ask(Some("Bearer x.y.z"), "token=a"), Ok((None, "a".to_owned())));
+
+	let invalid = EndpointError::InvalidRequest;
+	for (authorization, body, expected) in [
+		(Some(&*header), "token_type_hint=access_token", invalid("token is missing")),
+		(Some(&*header), "token=a&token=b", invalid("a parameter is repeated")),
+		(Some(&*header), "token=", invalid("token is missing")),
+		(None, "token=a", EndpointError::InvalidClient),
+		(None, "token=a&client_id=east", EndpointError::InvalidClient),
+		(Some(&*basic("east", "wrong")), "token=a", EndpointError::InvalidClient),
+		(Some(&*basic("off", secret())), "token=a", EndpointError::InvalidClient),
+		(
+			Some("Bearer x"),
+			"token=a&client_secret=b",
+			invalid("the client authenticates in the header and in the body"),
+		),
+	] {
+		assert_eq!(ask(authorization, body), Err(expected), "{body}");
+	}
+	let asked = endpoint.endpoint.revocation(Some(&header), body.as_bytes()).unwrap();
+	assert!(!format!("{asked:?}").contains("abc"));
+	assert_eq!(
+		asked.client.unwrap().scopes,
+		endpoint.verify(&endpoint.basic("east", secret(), GRANT).unwrap()).scopes
+	);
 }

@@ -2,11 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use oracle_access::issue::{KeyFileError, KeyRing, KeyRingError, KeyRingSettings};
+use oracle_access::issue::{KeyFileError, KeyRing, KeyRingError, KeyRingSettings, LocalKeys};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::support::NOW;
+use crate::support::{TestClock, NOW};
 
 const SETTINGS: KeyRingSettings =
 	KeyRingSettings { period_seconds: 1000, lead_seconds: 100, overlap_seconds: 200 };
@@ -195,4 +195,50 @@ proptest! {
 			prop_assert!(keys.len() <= 5);
 		}
 	}
+}
+
+#[test]
+fn local_keys_rotate_while_they_sign_and_are_stored_first() {
+	let folder = TempDir::new().unwrap();
+	let path = folder.path().join("signing.json");
+	let clock = TestClock::new();
+	let keys = LocalKeys::new(KeyRing::create(SETTINGS, NOW).unwrap(), clock.clone());
+	let signs = |now| keys.read(|ring| ring.signing_key(now).key_id.clone());
+	let old = signs(NOW);
+	assert!(!keys.rotate_if_due(&path).unwrap());
+	assert!(!path.exists());
+	clock.set(NOW + 900);
+	assert!(keys.rotate_if_due(&path).unwrap());
+	// Published beside the old one, on the disk, and not signing yet.
+	let stored = KeyRing::load(&path, SETTINGS).unwrap();
+	assert_eq!(published(&stored, NOW + 900).len(), 2);
+	assert_eq!(signs(NOW + 999), old);
+	let new = signs(NOW + 1000);
+	assert_ne!(new, old);
+	assert_eq!(stored.signing_key(NOW + 1000).key_id, new);
+	let published = |now| {
+		clock.set(now);
+		String::from_utf8(keys.document().unwrap()).unwrap()
+	};
+	for (now, has_old) in [(NOW + 1000, true), (NOW + 1199, true), (NOW + 1200, false)] {
+		assert!(published(now).contains(&new), "{now}");
+		assert_eq!(published(now).contains(&old), has_old, "{now}");
+	}
+	assert!(!keys.rotate_if_due(&path).unwrap());
+}
+
+#[test]
+fn local_keys_that_cannot_be_stored_stay_as_they_are() {
+	let folder = TempDir::new().unwrap();
+	let path = folder.path().join("no such folder").join("signing.json");
+	let clock = TestClock::new();
+	let keys = LocalKeys::new(KeyRing::create(SETTINGS, NOW).unwrap(), clock.clone());
+	clock.set(NOW + 900);
+	assert!(matches!(keys.rotate_if_due(&path), Err(KeyFileError::Io(_))));
+	let later = NOW + 5000;
+	assert_eq!(keys.read(|ring| published(ring, later)).len(), 1);
+	// It is tried again, and goes well when the folder is there.
+	fs::create_dir(path.parent().unwrap()).unwrap();
+	assert!(keys.rotate_if_due(&path).unwrap());
+	assert_eq!(keys.read(|ring| published(ring, NOW + 900)).len(), 2);
 }
