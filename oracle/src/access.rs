@@ -8,39 +8,47 @@
 
 use std::{
 	collections::BTreeSet,
-	io,
 	path::{Path, PathBuf},
-	sync::Arc,
-	time::Duration,
+	sync::{Arc, Mutex},
 };
 
 use energy_primitives::{MeterId, ZoneId};
 use oracle_access::{
-	audit::{AuditLog, LogSettings, Record},
-	issue::{
-		Clients, EndpointError, EndpointSettings, KeyRing, KeyRingSettings, LocalKeys, TokenAnswer,
-		TokenEndpoint,
-	},
+	audit::Record,
+	issue::{Clients, EndpointError, EndpointSettings, LocalKeys, TokenAnswer, TokenEndpoint},
 	policy::{Circumstances, Policies},
 	token::{
-		bearer_token, Fetch, KeyCache, KeyCacheLimits, KeySource, KeySourceError, Revocations,
-		TokenError, TokenVerifier, TrustedIssuer, VerifierSettings,
+		bearer_token, KeyCache, KeyCacheLimits, RevocationFile, Revocations, TokenError,
+		TokenVerifier, TrustedIssuer, VerifierSettings,
 	},
 	Action, Clock, Kind, Principal, Resource, Role,
 };
+use secure_server::PeerIdentity;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
 
+use self::{
+	audit_queue::AuditQueue,
+	consents::{ConsentStore, Consents},
+	keys::{issuer_keys, signing_keys},
+};
 use crate::{ingest::Sender, registry::Registry};
 
-/// The most bytes of a file with an issuer's keys.
-const MAX_KEYS_BYTES: u64 = 64 * 1024;
-/// How many decisions may wait for the audit log.
-const AUDIT_QUEUE: usize = 1_024;
+mod audit_queue;
+pub mod consents;
+pub mod devices;
+mod keys;
+mod revoke;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use revoke::RevokeError;
+
 /// How many revocations are remembered.
 const REVOCATIONS: usize = 10_000;
-/// How long a decision may wait for the audit log.
-const AUDIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The file of revocations, in the folder of the audit log.
+const REVOCATIONS_FILE: &str = "revocations.jsonl";
 
 /// What an operator writes.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -59,9 +67,18 @@ pub struct AccessSettings {
 	pub clients_file: PathBuf,
 	/// Folder of the audit log.
 	pub audit_folder: PathBuf,
+	/// Whether the digest of each day of the audit log goes to the chain, as a remark of the account
+	/// that attests.
+	#[serde(default)]
+	pub anchor_audit_log: bool,
 	/// Whether readings are taken without a token: they are signed by their meters.
 	#[serde(default)]
 	pub readings_without_token: bool,
+	/// Whether a meter may send its own readings without a token when it shows a certificate of one of
+	/// the authorities in `http.tls.client_authorities`, with its URI `urn:wia-ene-014:meter:` and 64
+	/// hexadecimal digits. These authorities must give such a URI to nobody but the meter.
+	#[serde(default)]
+	pub devices_by_certificate: bool,
 	/// Other issuers whose tokens are taken, such as that of the company's directory.
 	#[serde(default)]
 	pub trusted: Vec<TrustedSettings>,
@@ -80,7 +97,17 @@ pub struct TrustedSettings {
 	/// What its tokens for this oracle have in `aud`.
 	pub audience: String,
 	/// File with its JSON Web Key set. It is read again when a token names a key that is not known.
-	pub keys_file: PathBuf,
+	#[serde(default)]
+	pub keys_file: Option<PathBuf>,
+	/// In the place of a file: the address of the set (`jwks_uri`), `https://`. It is asked again when
+	/// a token names a key that is not known, once a minute at most. While it is away the last good
+	/// keys count, for a day.
+	#[serde(default)]
+	pub keys_url: Option<String>,
+	/// File with the authorities, PEM, that the certificate of `keys_url` must come from; those that
+	/// the machine trusts if it is left out.
+	#[serde(default)]
+	pub ca_file: Option<PathBuf>,
 	/// The claim that lists roles.
 	#[serde(default = "default_roles_claim")]
 	pub roles_claim: String,
@@ -117,6 +144,12 @@ pub enum Denied {
 	NotAudited,
 }
 
+fn read_file(field: &'static str, path: &Path) -> Result<String, AccessError> {
+	let failed = unusable(field);
+	std::fs::read_to_string(path)
+		.map_err(|error| failed(&format_args!("{}: {error}", path.display())))
+}
+
 /// The time of the oracle, for `oracle-access`.
 struct OracleClock(Arc<dyn crate::clock::Clock>);
 
@@ -126,67 +159,31 @@ impl Clock for OracleClock {
 	}
 }
 
-/// The keys of an issuer, in a file.
-struct KeysFile(PathBuf);
-
-impl KeySource for KeysFile {
-	fn fetch(&self) -> Fetch<'_> {
-		let path = self.0.clone();
-		Box::pin(async move {
-			let read = tokio::task::spawn_blocking(move || {
-				if std::fs::metadata(&path)?.len() > MAX_KEYS_BYTES {
-					return Err(io::Error::other("the file is too long"));
-				}
-				std::fs::read(&path)
-			});
-			let read = read.await.map_err(|error| KeySourceError(error.to_string()))?;
-			read.map_err(|error| KeySourceError(error.to_string()))
-		})
-	}
-}
-
 /// Decides on requests.
 pub struct Gate {
 	verifier: TokenVerifier,
 	policies: Policies,
 	endpoint: Arc<TokenEndpoint>,
 	keys: Arc<LocalKeys>,
-	audit: mpsc::Sender<(Record, oneshot::Sender<()>)>,
+	signing_key_file: PathBuf,
+	revocations: Arc<Revocations>,
+	revocation_file: Arc<Mutex<RevocationFile>>,
+	consents: Arc<Consents>,
+	audit: AuditQueue,
 	clock: Arc<dyn Clock>,
 	readings_without_token: bool,
-}
-
-fn read_file(field: &'static str, path: &Path) -> Result<String, AccessError> {
-	let failed = unusable(field);
-	std::fs::read_to_string(path)
-		.map_err(|error| failed(&format_args!("{}: {error}", path.display())))
-}
-
-/// The keys that sign, from their file or new ones.
-fn signing_keys(path: &Path, now: u64) -> Result<KeyRing, AccessError> {
-	let failed = unusable("signing_key_file");
-	let settings = KeyRingSettings::default();
-	let mut ring = if path.exists() {
-		KeyRing::load(path, settings).map_err(|error| failed(&error))?
-	} else {
-		let ring = KeyRing::create(settings, now).map_err(|error| failed(&error))?;
-		ring.store(path).map_err(|error| failed(&error))?;
-		ring
-	};
-	if ring.rotate_if_due(now).map_err(|error| failed(&error))? {
-		ring.store(path).map_err(|error| failed(&error))?;
-	}
-	Ok(ring)
+	devices_by_certificate: bool,
 }
 
 impl Gate {
-	/// Sets access up. The audit log is open until the gate is gone.
+	/// Sets access up, with what was shared so far. The audit log is open until the gate is gone.
 	///
 	/// # Errors
 	/// The first setting that cannot be used.
 	pub fn open(
 		settings: &AccessSettings,
 		clock: Arc<dyn crate::clock::Clock>,
+		consents: Arc<dyn ConsentStore>,
 	) -> Result<Self, AccessError> {
 		let clock: Arc<dyn Clock> = Arc::new(OracleClock(clock));
 		let ring = signing_keys(&settings.signing_key_file, clock.now_seconds())?;
@@ -206,11 +203,10 @@ impl Gate {
 		)
 		.map_err(|error| unusable("token_seconds")(&error))?;
 
-		let cache = |source| Arc::new(KeyCache::new(source, KeyCacheLimits::default()));
 		let mut issuers = vec![TrustedIssuer {
 			issuer: settings.issuer.clone(),
 			audience: settings.audience.clone(),
-			keys: cache(keys.clone()),
+			keys: Arc::new(KeyCache::new(keys.clone(), KeyCacheLimits::default())),
 			roles_claim: default_roles_claim(),
 			roles: Role::ALL.into(),
 		}];
@@ -226,7 +222,7 @@ impl Gate {
 			issuers.push(TrustedIssuer {
 				issuer: trusted.issuer.clone(),
 				audience: trusted.audience.clone(),
-				keys: cache(Arc::new(KeysFile(trusted.keys_file.clone()))),
+				keys: issuer_keys(trusted)?,
 				roles_claim: trusted.roles_claim.clone(),
 				roles,
 			});
@@ -237,18 +233,31 @@ impl Gate {
 			limits.max_lifetime_seconds,
 			limits.leeway_seconds,
 		));
-		let verifier = TokenVerifier::new(issuers, limits, revocations, clock.clone())
+		let verifier = TokenVerifier::new(issuers, limits, revocations.clone(), clock.clone())
 			.map_err(|error| unusable("trusted")(&error))?;
 		let policies = Policies::embedded().map_err(|error| unusable("policies")(&error))?;
-		let audit = start_audit(&settings.audit_folder, clock.clone())?;
+		// The log makes the folder, and holds it: the file of revocations has one writer as well.
+		let audit = AuditQueue::start(&settings.audit_folder, clock.clone())?;
+		let revocation_file = RevocationFile::open(
+			&settings.audit_folder.join(REVOCATIONS_FILE),
+			&revocations,
+			clock.now_seconds(),
+		)
+		.map_err(|error| unusable("audit_folder")(&error))?;
+		let consents = Consents::open(consents).map_err(|error| unusable("consents")(&error))?;
 		Ok(Self {
 			verifier,
 			policies,
 			endpoint: Arc::new(endpoint),
 			keys,
+			signing_key_file: settings.signing_key_file.clone(),
+			revocations,
+			revocation_file: Arc::new(Mutex::new(revocation_file)),
+			consents: Arc::new(consents),
 			audit,
 			clock,
 			readings_without_token: settings.readings_without_token,
+			devices_by_certificate: settings.devices_by_certificate,
 		})
 	}
 
@@ -264,8 +273,24 @@ impl Gate {
 		resource: &Resource,
 		request_id: &str,
 	) -> Result<Principal, Denied> {
+		self.allow_for_purpose(authorization, None, action, resource, request_id).await
+	}
+
+	/// As [`Self::allow`], for a request that says what the data is for: then the consents count that
+	/// the resource's owner gave to the bearer's account for this purpose.
+	///
+	/// # Errors
+	/// Why not.
+	pub async fn allow_for_purpose(
+		&self,
+		authorization: Option<&str>,
+		purpose: Option<&str>,
+		action: Action,
+		resource: &Resource,
+		request_id: &str,
+	) -> Result<Principal, Denied> {
 		let principal = self.principal(authorization, action, resource, request_id).await?;
-		let allowed = self.decide(&principal, action, resource, request_id).await?;
+		let allowed = self.decide(&principal, action, resource, purpose, request_id).await?;
 		if allowed {
 			Ok(principal)
 		} else {
@@ -299,9 +324,17 @@ impl Gate {
 		principal: &Principal,
 		action: Action,
 		resource: &Resource,
+		purpose: Option<&str>,
 		request_id: &str,
 	) -> Result<bool, Denied> {
-		let circumstances = Circumstances::at(self.clock.now_seconds());
+		let now = self.clock.now_seconds();
+		let consents = match (action, purpose) {
+			(Action::Read, Some(purpose)) => {
+				self.consents.applying(principal, resource, purpose, now)
+			}
+			_ => Vec::new(),
+		};
+		let circumstances = Circumstances { now, purpose, consents: &consents };
 		let decision = self.policies.decide(principal, action, resource, &circumstances);
 		for error in decision.errors() {
 			tracing::error!(error, "the policies failed; the request is denied");
@@ -312,7 +345,7 @@ impl Gate {
 		Ok(allowed)
 	}
 
-	/// Of which meters the bearer may send readings: a device its own, others those of their zones.
+	/// As [`Self::sender_of`], for a connection without a certificate.
 	///
 	/// # Errors
 	/// When of none.
@@ -322,8 +355,30 @@ impl Gate {
 		zones: &[ZoneId],
 		request_id: &str,
 	) -> Result<Sender, Denied> {
-		if authorization.is_none() && self.readings_without_token {
-			return Ok(Sender::Anyone);
+		self.sender_of(authorization, None, zones, request_id).await
+	}
+
+	/// Of which meters somebody may send readings: a device its own, others those of their zones. Who
+	/// sends no token may be a meter that is known by its certificate, where that is configured. Who
+	/// sends one is held to it.
+	///
+	/// # Errors
+	/// When of none.
+	pub async fn sender_of(
+		&self,
+		authorization: Option<&str>,
+		identity: Option<&PeerIdentity>,
+		zones: &[ZoneId],
+		request_id: &str,
+	) -> Result<Sender, Denied> {
+		if authorization.is_none() {
+			let identity = identity.filter(|_| self.devices_by_certificate);
+			if let Some(meter) = identity.and_then(devices::meter_of) {
+				return self.device(meter, request_id).await;
+			}
+			if self.readings_without_token {
+				return Ok(Sender::Anyone);
+			}
 		}
 		let mut resource = Resource::new(Kind::Readings, "");
 		let principal = self.principal(authorization, Action::Write, &resource, request_id).await?;
@@ -331,7 +386,8 @@ impl Gate {
 			let meter = principal.meter.as_deref().and_then(parse_meter);
 			resource.id = principal.meter.clone().unwrap_or_default();
 			resource.meter.clone_from(&principal.meter);
-			let allowed = self.decide(&principal, Action::Write, &resource, request_id).await?;
+			let allowed =
+				self.decide(&principal, Action::Write, &resource, None, request_id).await?;
 			return match meter {
 				Some(meter) if allowed => Ok(Sender::Meter(meter)),
 				_ => Err(Denied::Policy),
@@ -341,7 +397,7 @@ impl Gate {
 		for zone in zones {
 			resource.id = format!("zone-{zone}");
 			resource.zone = Some(zone.0);
-			if self.decide(&principal, Action::Write, &resource, request_id).await? {
+			if self.decide(&principal, Action::Write, &resource, None, request_id).await? {
 				permitted.insert(*zone);
 			}
 		}
@@ -352,20 +408,27 @@ impl Gate {
 		}
 	}
 
-	/// Waits until a decision is in the audit log.
-	async fn keep(&self, record: Record) -> Result<(), Denied> {
-		let (kept, done) = oneshot::channel();
-		let keep = async {
-			self.audit.send((record, kept)).await.ok()?;
-			done.await.ok()
-		};
-		match tokio::time::timeout(AUDIT_TIMEOUT, keep).await {
-			Ok(Some(())) => Ok(()),
-			_ => Err(Denied::NotAudited),
+	/// Lets a meter that is known by its certificate send its own readings, if the policies do.
+	async fn device(&self, meter: MeterId, request_id: &str) -> Result<Sender, Denied> {
+		let principal = devices::principal_of(meter, self.clock.now_seconds());
+		let mut resource = Resource::new(Kind::Readings, principal.subject.clone());
+		resource.meter.clone_from(&principal.meter);
+		match self.decide(&principal, Action::Write, &resource, None, request_id).await? {
+			true => Ok(Sender::Meter(meter)),
+			false => Err(Denied::Policy),
 		}
 	}
 
-	/// Answers a request for a token.
+	/// Waits until a decision is in the audit log.
+	async fn keep(&self, record: Record) -> Result<(), Denied> {
+		match self.audit.keep(record).await {
+			true => Ok(()),
+			false => Err(Denied::NotAudited),
+		}
+	}
+
+	/// Answers a request for a token. Before that, the keys that sign are rotated if that is due: a key
+	/// signs for a month, and a new one is published for an hour before it signs.
 	///
 	/// # Errors
 	/// See [`EndpointError`].
@@ -374,8 +437,18 @@ impl Gate {
 		authorization: Option<String>,
 		body: Vec<u8>,
 	) -> Result<TokenAnswer, EndpointError> {
-		let endpoint = self.endpoint.clone();
-		let answer = move || endpoint.answer(authorization.as_deref(), &body);
+		let (endpoint, keys) = (self.endpoint.clone(), self.keys.clone());
+		let signing_key_file = self.signing_key_file.clone();
+		let answer = move || {
+			match keys.rotate_if_due(&signing_key_file) {
+				Ok(true) => tracing::info!("a new key that signs tokens is published"),
+				Ok(false) => {}
+				Err(error) => {
+					tracing::error!(%error, "the key that signs tokens cannot be replaced");
+				}
+			}
+			endpoint.answer(authorization.as_deref(), &body)
+		};
 		tokio::task::spawn_blocking(answer).await.unwrap_or(Err(EndpointError::Busy))
 	}
 
@@ -405,44 +478,4 @@ pub fn meter_resource(kind: Kind, id: MeterId, registry: Option<&Registry>) -> R
 		resource.meter = Some(text);
 	}
 	resource
-}
-
-/// Starts the thread that writes the audit log; what waits is written together.
-fn start_audit(
-	folder: &Path,
-	clock: Arc<dyn Clock>,
-) -> Result<mpsc::Sender<(Record, oneshot::Sender<()>)>, AccessError> {
-	let failed = unusable("audit_folder");
-	let opened =
-		AuditLog::open(folder, LogSettings::default(), clock).map_err(|error| failed(&error))?;
-	if opened.repaired_bytes > 0 {
-		tracing::warn!(bytes = opened.repaired_bytes, "a cut off line of the audit log is removed");
-	}
-	let mut log = opened.log;
-	let (records, mut waiting) = mpsc::channel::<(Record, oneshot::Sender<()>)>(AUDIT_QUEUE);
-	std::thread::Builder::new()
-		.name("oracle-audit".into())
-		.spawn(move || {
-			while let Some(first) = waiting.blocking_recv() {
-				let mut group = vec![first];
-				while group.len() < AUDIT_QUEUE {
-					let Ok(next) = waiting.try_recv() else { break };
-					group.push(next);
-				}
-				let (records, kept): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-				match log.append_all(&records) {
-					// Whoever does not wait any more is not served either.
-					Ok(()) => {
-						for kept in kept {
-							let _ = kept.send(());
-						}
-					}
-					Err(error) => {
-						tracing::error!(%error, "the audit log cannot be written: nobody is served");
-					}
-				}
-			}
-		})
-		.map_err(|error| failed(&error))?;
-	Ok(records)
 }

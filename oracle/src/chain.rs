@@ -61,6 +61,17 @@ pub enum AttestError {
 	Unknown(String),
 }
 
+/// Where a transaction is, in a finalized block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inclusion {
+	/// The number of the block.
+	pub block_number: u64,
+	/// The hash of the block.
+	pub block_hash: H256,
+	/// The place of the transaction in the block.
+	pub extrinsic_index: u32,
+}
+
 /// What the oracle asks of the chain.
 ///
 /// Every answer is of the last finalized block unless stated otherwise. A call that fails because the
@@ -107,4 +118,18 @@ pub trait ChainClient: Send + Sync + 'static {
 		&self,
 		attestation: &Attestation,
 	) -> impl Future<Output = Result<(), AttestError>> + Send;
+
+	/// Puts some bytes on the chain as a remark, which means nothing to the chain, and waits until they
+	/// are in a finalized block. Of the errors only the last two of [`AttestError`] come.
+	fn remark(&self, bytes: &[u8]) -> impl Future<Output = Result<Inclusion, AttestError>> + Send;
+}
+
+/// Reads finalized blocks.
+pub trait FinalizedBlocks {
+	/// A transaction as it is in a block; `None` if the block is not the finalized one of its number,
+	/// or has no such transaction.
+	fn extrinsic(
+		&self,
+		at: &Inclusion,
+	) -> impl Future<Output = Result<Option<Vec<u8>>, ChainError>> + Send;
 }

@@ -27,6 +27,8 @@ pub enum Command {
 	ClientSecret,
 	/// Play a meter: sign the intervals of a CSV file and send them to an oracle.
 	Replay(ReplayArgs),
+	/// Check the audit log: each entry against the one before it, each day against the chain.
+	VerifyAudit(VerifyAuditArgs),
 	/// Show what a running oracle is doing, as JSON.
 	Status(StatusArgs),
 }
@@ -150,9 +152,13 @@ pub struct ReplayArgs {
 	/// File with the meter's ed25519 seed: 64 hexadecimal digits.
 	#[arg(long, env = "ENERGY_ORACLE_DEVICE_KEY_FILE", value_name = "FILE")]
 	pub key_file: PathBuf,
-	/// Base address of the oracle.
+	/// Base address of the oracle, http:// or https://.
 	#[arg(long, env = "ENERGY_ORACLE_URL", default_value = "http://127.0.0.1:8080")]
 	pub url: String,
+	/// File with the authorities (PEM) that the oracle's certificate must come from [default: those
+	/// that this machine trusts].
+	#[arg(long, env = "ENERGY_ORACLE_CA_FILE", value_name = "FILE")]
+	pub ca_file: Option<PathBuf>,
 	/// The time of the first row, as written in the file [default: the first row].
 	#[arg(long, value_name = "TIME")]
 	pub from: Option<String>,
@@ -181,9 +187,27 @@ pub struct ReplayArgs {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-	/// Base address of the oracle.
+	/// Base address of the oracle, http:// or https://.
 	#[arg(long, env = "ENERGY_ORACLE_URL", default_value = "http://127.0.0.1:8080")]
 	pub url: String,
+	/// File with the authorities (PEM) that the oracle's certificate must come from [default: those
+	/// that this machine trusts].
+	#[arg(long, env = "ENERGY_ORACLE_CA_FILE", value_name = "FILE")]
+	pub ca_file: Option<PathBuf>,
+}
+
+/// Arguments of `verify-audit`.
+#[derive(Debug, Args)]
+pub struct VerifyAuditArgs {
+	/// Folder of the audit log.
+	#[arg(long, value_name = "DIR")]
+	pub folder: PathBuf,
+	/// WebSocket address of a node that has all blocks, to compare with the chain.
+	#[arg(long, env = "ENERGY_ORACLE_NODE", value_name = "URL")]
+	pub node: Option<String>,
+	/// Print the report as JSON.
+	#[arg(long)]
+	pub json: bool,
 }
 
 #[cfg(test)]

@@ -332,6 +332,7 @@ impl FileConfig {
 			tls: self.http.tls.clone(),
 			limits: self.http.limits.clone(),
 		};
+		self.check_devices_by_certificate()?;
 		http.validate().map_err(|error| wrong(format!("http.{}", error.field), error.reason))?;
 		let zones: BTreeSet<ZoneId> = self.zones.iter().copied().collect();
 		let config = service::Config::new(folder, http, zones.into_iter().collect());
@@ -352,6 +353,21 @@ impl FileConfig {
 			access: self.access.clone(),
 			..config
 		})
+	}
+}
+
+impl FileConfig {
+	/// Meters are known by their certificates only where certificates are asked for.
+	fn check_devices_by_certificate(&self) -> Result<(), ConfigError> {
+		let is_wanted = self.access.as_ref().is_some_and(|access| access.devices_by_certificate);
+		let are_asked_for = self.http.tls.as_ref().is_some_and(|tls| {
+			tls.client_authentication != secure_server::ClientAuthentication::None
+		});
+		if is_wanted && !are_asked_for {
+			let reason = "http.tls.client_authentication must be optional or required for that";
+			return Err(wrong("access.devices_by_certificate", reason));
+		}
+		Ok(())
 	}
 }
 

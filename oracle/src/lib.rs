@@ -29,6 +29,7 @@
 
 pub mod access;
 pub mod aggregate;
+pub mod anchor;
 pub mod assess;
 pub mod backoff;
 pub mod chain;
@@ -37,6 +38,7 @@ pub mod clock;
 pub mod config;
 pub mod follow;
 pub mod http;
+pub mod https;
 pub mod ingest;
 pub mod key;
 pub mod metrics;

@@ -5,9 +5,11 @@ use std::{fs::File, process::ExitCode, time::Duration};
 use anyhow::Context;
 use clap::Parser;
 use energy_oracle::{
-	chain::node::NodeClient,
-	cli::{CheckArgs, Cli, Command, ReplayArgs, Settings, StartSlot, StatusArgs},
+	anchor::verify::verify,
+	chain::node::{NodeBlocks, NodeClient},
+	cli::{CheckArgs, Cli, Command, ReplayArgs, Settings, StartSlot, StatusArgs, VerifyAuditArgs},
 	clock::{Clock, SystemClock},
+	https,
 	key::device_from_file,
 	replay::{read_csv, select, Replay, Schedule},
 	service::Service,
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
 			Command::CheckConfig(args) => check_config(&args),
 			Command::ClientSecret => client_secret(),
 			Command::Replay(args) => replay(args).await,
+			Command::VerifyAudit(args) => verify_audit(args).await,
 			Command::Status(args) => status(args).await,
 		}
 	});
@@ -117,6 +120,7 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
 	};
 	let replay = Replay {
 		url: args.url,
+		ca_file: args.ca_file,
 		meter_id: args.meter,
 		key: device_from_file(&args.key_file)?,
 		start_slot,
@@ -161,9 +165,29 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
 	Ok(if summary.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+async fn verify_audit(args: VerifyAuditArgs) -> anyhow::Result<ExitCode> {
+	let blocks = match &args.node {
+		Some(url) => Some(NodeBlocks::connect(url).await?),
+		None => None,
+	};
+	let report = verify(&args.folder, blocks.as_ref()).await?;
+	if args.json {
+		println!("{}", serde_json::to_string_pretty(&report)?);
+	} else {
+		println!("{} entries, each follows from the one before it", report.entries);
+		for day in &report.days {
+			let block = day.block_number.map_or(String::new(), |block| format!(", block {block}"));
+			println!("{}  to entry {}: {}{block}", day.date, day.last_entry, day.state.text());
+		}
+		let verdict = if report.is_good { "nothing was changed" } else { "it WAS CHANGED" };
+		println!("{verdict}, as far as was looked");
+	}
+	Ok(if report.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
 	let url = format!("{}/v1/status", args.url.trim_end_matches('/'));
-	let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+	let client = https::client(args.ca_file.as_deref(), Duration::from_secs(10))?;
 	let status: serde_json::Value =
 		client.get(url).send().await?.error_for_status()?.json().await?;
 	println!("{status:#}");

@@ -12,6 +12,7 @@
 
 use std::{
 	io,
+	path::PathBuf,
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -25,7 +26,10 @@ use wia_ene_014::{
 	quantity::EnergyQuantity,
 };
 
-use crate::backoff::{Backoff, Pace};
+use crate::{
+	backoff::{Backoff, Pace},
+	https::{self, HttpsError},
+};
 
 /// How often one request is tried.
 const ATTEMPTS: u32 = 8;
@@ -85,8 +89,8 @@ pub enum ReplayError {
 	#[error("the slot is out of range")]
 	SlotOutOfRange,
 	/// The client cannot be made.
-	#[error("cannot make an HTTP client: {0}")]
-	Client(#[from] reqwest::Error),
+	#[error(transparent)]
+	Client(#[from] HttpsError),
 }
 
 /// Reads kWh as written in decimal, and rounds to whole Wh, half up. `None` for anything else than a
@@ -210,8 +214,10 @@ pub enum Schedule {
 
 /// What is replayed, and where to.
 pub struct Replay {
-	/// The base address of the oracle.
+	/// The base address of the oracle, `http://` or `https://`.
 	pub url: String,
+	/// File with the authorities of the oracle's certificate; those of the machine if not given.
+	pub ca_file: Option<PathBuf>,
 	/// The identifier printed on the meter.
 	pub meter_id: MeterId,
 	/// The key of the meter.
@@ -286,7 +292,7 @@ impl Replay {
 		rows: &[Row],
 		mut progress: impl FnMut(&Summary),
 	) -> Result<Summary, ReplayError> {
-		let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build()?;
+		let client = https::client(self.ca_file.as_deref(), ANSWER_TIMEOUT)?;
 		let mut summary = Summary {
 			meter_id: hex::encode(self.meter_id.hash()),
 			first_slot: self.start_slot,

@@ -11,6 +11,7 @@ use tokio::{
 
 use crate::{
 	access::{AccessError, AccessSettings, Gate},
+	anchor::Anchor,
 	assess::Assessor,
 	chain::ChainClient,
 	clock::Clock,
@@ -280,7 +281,7 @@ impl Service {
 		let (stop, mut stopped) = watch::channel(false);
 		let sources = config.sources.start(&ingest, &metrics, &stop)?;
 		let gate = match &config.access {
-			Some(settings) => Some(Gate::open(settings, clock.clone())?),
+			Some(settings) => Some(Gate::open(settings, clock.clone(), database.clone())?),
 			None => {
 				tracing::warn!(
 					"no access is configured: whoever reaches the port may do everything"
@@ -288,6 +289,14 @@ impl Service {
 				None
 			}
 		};
+		if let Some(access) = config.access.filter(|access| access.anchor_audit_log) {
+			let (chain, clock, folder) = (chain.clone(), clock.clone(), access.audit_folder);
+			let anchor = Anchor { chain, clock, folder };
+			tasks.spawn(async move {
+				anchor.run().await;
+				Ok(())
+			});
+		}
 		let routes = http::router(Api {
 			gate,
 			rate: config.rate,

@@ -14,6 +14,7 @@ use wia_ene_014::canonical::SignedMessage;
 use crate::registry::Registry;
 
 mod assessments;
+mod consents;
 pub mod dead_letter;
 pub mod keys;
 pub mod reading_key;

@@ -6,7 +6,7 @@ mod support;
 
 use std::{collections::BTreeMap, path::Path};
 
-use energy_oracle::access::AccessSettings;
+use energy_oracle::access::{consents::MemoryConsents, AccessSettings, Gate};
 use oracle_access::{
 	audit::{self, Checkpoint},
 	issue::{Secret, SecretHash},
@@ -57,7 +57,9 @@ fn settings(folder: &Path, clients: &str) -> AccessSettings {
 		signing_key_file: folder.join("signing.json"),
 		clients_file,
 		audit_folder: folder.join("audit"),
+		anchor_audit_log: false,
 		readings_without_token: false,
+		devices_by_certificate: false,
 		trusted: Vec::new(),
 	}
 }
@@ -266,7 +268,8 @@ async fn settings_that_cannot_be_used_are_named() {
 	let good = settings(files.path(), &clients(&devices, 1));
 	let clock = || std::sync::Arc::new(TestClock::default());
 	let field = |settings: &AccessSettings| {
-		energy_oracle::access::Gate::open(settings, clock()).err().map(|error| error.field)
+		let consents = std::sync::Arc::new(MemoryConsents::default());
+		Gate::open(settings, clock(), consents).err().map(|error| error.field)
 	};
 	let missing = files.path().join("missing.toml");
 	let other = AccessSettings { clients_file: missing, ..good.clone() };
@@ -276,7 +279,9 @@ async fn settings_that_cannot_be_used_are_named() {
 	let trusted = energy_oracle::access::TrustedSettings {
 		issuer: "https://id.example".into(),
 		audience: "oracle".into(),
-		keys_file: files.path().join("keys.json"),
+		keys_file: Some(files.path().join("keys.json")),
+		keys_url: None,
+		ca_file: None,
 		roles_claim: "roles".into(),
 		roles: ["king".to_owned()].into(),
 	};

@@ -28,7 +28,7 @@ fn help_names_every_command_and_option() {
 		text_of(&output).0
 	};
 	let general = help(&["--help"]);
-	for command in ["run", "check-config", "replay", "status"] {
+	for command in ["run", "check-config", "replay", "status", "verify-audit"] {
 		assert!(general.contains(command), "{general}");
 	}
 	let run = help(&["run", "--help"]);
@@ -162,4 +162,36 @@ fn replay_reports_what_cannot_be_replayed() {
 	let (code, stderr) = replay(&["--from", "2012-07-01 00:00:00"]);
 	assert_eq!(code, Some(1));
 	assert!(stderr.contains("no row has the time"), "{stderr}");
+}
+
+#[test]
+fn an_audit_log_is_checked_from_the_command_line() {
+	use oracle_access::audit::{AuditLog, LogSettings, Record};
+	let folder = tempfile::tempdir().unwrap();
+	let path = folder.path().to_str().unwrap();
+	let clock = std::sync::Arc::new(oracle_access::SystemClock);
+	let mut log = AuditLog::open(folder.path(), LogSettings::default(), clock).unwrap().log;
+	let record = Record::of_refusal("token-missing", oracle_access::Action::Read, "slots/1", "one");
+	log.append_all(&[record.clone(), record]).unwrap();
+	let run = |more: &[&str]| {
+		let arguments = [&["verify-audit", "--folder", path], more].concat();
+		let output = oracle(&arguments).env_remove("ENERGY_ORACLE_NODE").output().unwrap();
+		(output.status.code(), text_of(&output))
+	};
+	let (status, (text, _)) = run(&[]);
+	assert_eq!(status, Some(0));
+	assert!(text.contains("2 entries") && text.contains("not anchored"), "{text}");
+	let (status, (text, _)) = run(&["--json"]);
+	let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+	assert_eq!((status, &report["entries"], &report["isGood"]), (Some(0), &2.into(), &true.into()));
+	let segment = folder.path().join(format!("audit-{:020}.jsonl", 0));
+	let changed = fs::read_to_string(&segment).unwrap().replacen("slots/1", "slots/2", 1);
+	fs::write(&segment, changed).unwrap();
+	let (status, (_, error)) = run(&[]);
+	assert_eq!(status, Some(1));
+	assert!(error.contains("entry 0"), "{error}");
+	// A node that is not there.
+	let (status, (_, error)) = run(&["--node", "ws://127.0.0.1:1"]);
+	assert_eq!(status, Some(1));
+	assert!(error.contains("does not answer"), "{error}");
 }

@@ -454,7 +454,7 @@ mod recovery {
 		let first_second = (now - 80_000) / 60 * 60;
 		let next: Vec<_> = devices.iter().map(|_| Arc::new(AtomicU64::new(0))).collect();
 		let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
-		let client = reqwest::Client::new();
+		let client = http_client();
 
 		for _ in 0..KILLS {
 			let mut oracle = Oracle::start(&data);

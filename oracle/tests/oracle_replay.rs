@@ -107,6 +107,7 @@ async fn a_replay_is_stored_and_played_again_changes_nothing() {
 		.collect();
 	let first = Slot(FIRST_SLOT.0 - 699);
 	let replay = Replay {
+		ca_file: None,
 		url: oracle.url.clone(),
 		meter_id: device.name.parse().unwrap(),
 		key: device.key.clone(),

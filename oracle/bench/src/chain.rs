@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use energy_oracle::{
-	chain::{AttestError, ChainClient, ChainError, Head},
+	chain::{AttestError, ChainClient, ChainError, Head, Inclusion},
 	clock::{Clock, SystemClock},
 	store::Attestation,
 };
@@ -85,6 +85,10 @@ impl ChainClient for StandingChain {
 		_page: u32,
 	) -> Result<Option<AttestedPage>, ChainError> {
 		Ok(None)
+	}
+
+	async fn remark(&self, _: &[u8]) -> Result<Inclusion, AttestError> {
+		Err(AttestError::Refused("this chain stands still".into()))
 	}
 
 	async fn attest(&self, _attestation: &Attestation) -> Result<(), AttestError> {

@@ -126,7 +126,7 @@ pub async fn run(corpus: &Corpus, folder: &Path, runs: usize) -> Result<Figures>
 	let fates = Arc::new(Mutex::new(vec![Fate::Unsent; bodies.len()]));
 	let recognised = Arc::new(AtomicUsize::new(0));
 	let mut figures = Figures::default();
-	let client = reqwest::Client::new();
+	let client = energy_oracle::https::builder(None)?.build()?;
 	for run in 0..runs {
 		let started = Instant::now();
 		let mut oracle = Oracle::start(&data)?;

@@ -28,7 +28,7 @@ use subxt::{
 use subxt_signer::sr25519::Keypair;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{AttestError, ChainClient, ChainError, Head};
+use super::{AttestError, ChainClient, ChainError, FinalizedBlocks, Head, Inclusion};
 use crate::store::Attestation;
 
 /// How long an answer of the node may take.
@@ -124,6 +124,20 @@ impl NodeClient {
 		}
 	}
 
+	/// Submits a call; a failure costs a connection that is dead.
+	async fn deliver(
+		&self,
+		payload: impl subxt::transactions::Payload,
+	) -> Result<(subxt::utils::H256, usize), AttestError> {
+		let connection =
+			self.connection().await.map_err(|error| AttestError::Unknown(error.to_string()))?;
+		let result = self.submit(&connection, payload).await;
+		if matches!(result, Err(AttestError::Unknown(_))) && !connection.client_is_alive().await {
+			self.disconnect(&connection).await;
+		}
+		result
+	}
+
 	/// Asks the node something, in time; a failure costs the connection.
 	async fn ask<T, F>(&self, question: impl FnOnce(Arc<Connection>) -> F) -> Result<T, ChainError>
 	where
@@ -152,14 +166,14 @@ impl NodeClient {
 		.await
 	}
 
-	/// Puts the vote into the transaction pool and follows it into a finalized block.
+	/// Puts a call into the transaction pool, signed, and follows it into a finalized block. The hash
+	/// of the block and its place there.
 	async fn submit(
 		&self,
 		connection: &Connection,
-		attestation: &Attestation,
-	) -> Result<(), AttestError> {
+		payload: impl subxt::transactions::Payload,
+	) -> Result<(subxt::utils::H256, usize), AttestError> {
 		let unknown = |error: &dyn std::fmt::Display| AttestError::Unknown(error.to_string());
-		let payload = attest_payload(attestation);
 
 		let submitted = {
 			let _in_order = self.nonce.lock().await;
@@ -207,7 +221,7 @@ impl NodeClient {
 
 		match timeout(ANSWER_TIMEOUT, finalized.wait_for_success()).await {
 			Err(elapsed) => Err(unknown(&elapsed)),
-			Ok(Ok(_events)) => Ok(()),
+			Ok(Ok(events)) => Ok((finalized.block_hash(), events.extrinsic_index())),
 			Ok(Err(TransactionEventsError::ExtrinsicFailed(error))) => Err(classify(&error)),
 			Ok(Err(error)) => Err(unknown(&error)),
 		}
@@ -326,13 +340,64 @@ impl ChainClient for NodeClient {
 	}
 
 	async fn attest(&self, attestation: &Attestation) -> Result<(), AttestError> {
-		let connection =
-			self.connection().await.map_err(|error| AttestError::Unknown(error.to_string()))?;
-		let result = self.submit(&connection, attestation).await;
-		if matches!(result, Err(AttestError::Unknown(_))) && !connection.client_is_alive().await {
-			self.disconnect(&connection).await;
-		}
-		result
+		self.deliver(attest_payload(attestation)).await.map(|_included| ())
+	}
+
+	async fn remark(&self, bytes: &[u8]) -> Result<Inclusion, AttestError> {
+		let call = subxt::dynamic::tx(
+			"System",
+			"remark_with_event",
+			(subxt::dynamic::Value::from_bytes(bytes),),
+		);
+		let (block, index) = self.deliver(call).await?;
+		let unknown = |error: &dyn std::fmt::Display| AttestError::Unknown(error.to_string());
+		let header = self
+			.ask(|connection| async move {
+				connection.methods.chain_get_header(Some(block)).await.map_err(unreachable)
+			})
+			.await
+			.map_err(|error| unknown(&error))?
+			.ok_or_else(|| unknown(&"the node has forgotten the block"))?;
+		let extrinsic_index = u32::try_from(index).map_err(|error| unknown(&error))?;
+		Ok(Inclusion { block_number: header.number, block_hash: H256(block.0), extrinsic_index })
+	}
+}
+
+/// A node that is only read from.
+pub struct NodeBlocks(Methods);
+
+impl NodeBlocks {
+	/// Connects to the node at `url` (`ws://` or `wss://`).
+	///
+	/// # Errors
+	/// When it does not answer.
+	pub async fn connect(url: &str) -> Result<Self, ChainError> {
+		let connected = timeout(ANSWER_TIMEOUT, RpcClient::from_insecure_url(url)).await;
+		let rpc = connected.map_err(unreachable)?.map_err(unreachable)?;
+		Ok(Self(Methods::new(rpc)))
+	}
+}
+
+impl FinalizedBlocks for NodeBlocks {
+	async fn extrinsic(&self, at: &Inclusion) -> Result<Option<Vec<u8>>, ChainError> {
+		let methods = &self.0;
+		let hash = subxt::utils::H256(at.block_hash.0);
+		let answers = timeout(ANSWER_TIMEOUT, async {
+			let newest = methods.chain_get_finalized_head().await.map_err(unreachable)?;
+			let newest = methods.chain_get_header(Some(newest)).await.map_err(unreachable)?;
+			let number = Some(at.block_number.into());
+			let known = methods.chain_get_block_hash(number).await.map_err(unreachable)?;
+			let is_final = newest.is_some_and(|newest| at.block_number <= newest.number);
+			if !is_final || known != Some(hash) {
+				return Ok(None);
+			}
+			let block = methods.chain_get_block(Some(hash)).await.map_err(unreachable)?;
+			let index = usize::try_from(at.extrinsic_index).unwrap_or(usize::MAX);
+			Ok(block
+				.and_then(|block| block.block.extrinsics.into_iter().nth(index))
+				.map(|bytes| bytes.0))
+		});
+		answers.await.map_err(unreachable)?
 	}
 }
 

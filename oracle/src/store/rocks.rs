@@ -10,6 +10,7 @@
 //! | `dead-letters` | number 8 | rejected message |
 //! | `histories` | zone 4, meter index 4 | what a meter's figures are judged against |
 //! | `assessments` | zone 4, slot 4, meter index 4 | what was found about its figures |
+//! | `consents` | identifier 16 | what an owner shares, JSON |
 //! | `meta` | a name | depends |
 //!
 //! The readings of a slot, of a page, or of a meter in a slot are each one short scan of `readings`, and
@@ -55,10 +56,11 @@ const METERS: &str = "meters";
 const DEAD_LETTERS: &str = "dead-letters";
 pub(super) const HISTORIES: &str = "histories";
 pub(super) const ASSESSMENTS: &str = "assessments";
+pub(super) const CONSENTS: &str = "consents";
 pub(super) const META: &str = "meta";
 /// All but the readings, which have options of their own.
-const SMALL_FAMILIES: [&str; 8] =
-	[PAGES, OUTBOX, REGISTRY, METERS, DEAD_LETTERS, HISTORIES, ASSESSMENTS, META];
+const SMALL_FAMILIES: [&str; 9] =
+	[PAGES, OUTBOX, REGISTRY, METERS, DEAD_LETTERS, HISTORIES, ASSESSMENTS, CONSENTS, META];
 
 const META_FORMAT: &[u8] = b"format";
 const META_KEY_RING: &[u8] = b"key-ring";
@@ -423,6 +425,31 @@ impl RocksStore {
 		let mut options = WriteOptions::default();
 		options.set_sync(true);
 		self.database.write_opt(batch, &options)?;
+		Ok(())
+	}
+
+	/// Takes an entry out with a batch.
+	pub(super) fn delete(
+		&self,
+		batch: &mut WriteBatch,
+		place: &'static str,
+		key: &[u8],
+	) -> Result<(), StoreError> {
+		batch.delete_cf(self.family(place)?, key);
+		Ok(())
+	}
+
+	/// Shows every entry of a family, decrypted.
+	pub(super) fn scan<T: Decode>(
+		&self,
+		place: &'static str,
+		mut visit: impl FnMut(&[u8], T) -> Result<(), StoreError>,
+	) -> Result<(), StoreError> {
+		let mut plain = Vec::new();
+		for entry in self.database.iterator_cf(self.family(place)?, IteratorMode::Start) {
+			let (key, sealed) = entry?;
+			visit(&key, self.decode(place, &key, &sealed, &mut plain)?)?;
+		}
 		Ok(())
 	}
 

@@ -14,7 +14,7 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use energy_oracle::{
-	chain::{AttestError, ChainClient, ChainError, Head},
+	chain::{AttestError, ChainClient, ChainError, Head, Inclusion},
 	clock::Clock,
 	service::{Config, Service},
 	store::{
@@ -175,6 +175,7 @@ struct State {
 	meters: Vec<(MeterId, Meter<AccountId>)>,
 	pages: BTreeMap<PageKey, Attestation>,
 	received: Vec<Attestation>,
+	remarks: Vec<Vec<u8>>,
 	faults: VecDeque<Fault>,
 	is_away: bool,
 }
@@ -242,6 +243,11 @@ impl FakeChain {
 	/// Everything that was ever sent.
 	pub fn received(&self) -> Vec<Attestation> {
 		self.state.lock().unwrap().received.clone()
+	}
+
+	/// The remarks on chain; the number of a remark's block is its place here.
+	pub fn remarks(&self) -> Vec<Vec<u8>> {
+		self.state.lock().unwrap().remarks.clone()
 	}
 
 	fn answer<T>(&self, answer: impl FnOnce(&mut State) -> T) -> Result<T, ChainError> {
@@ -320,6 +326,23 @@ impl ChainClient for FakeChain {
 		})
 	}
 
+	async fn remark(&self, bytes: &[u8]) -> Result<Inclusion, AttestError> {
+		let mut state = self.state.lock().unwrap();
+		if state.is_away {
+			return Err(AttestError::Unknown("away".into()));
+		}
+		let block_number = state.remarks.len() as u64;
+		state.remarks.push(bytes.to_vec());
+		match state.faults.pop_front() {
+			Some(Fault::AnswerLost) => Err(AttestError::Unknown("no answer".into())),
+			_ => Ok(Inclusion {
+				block_number,
+				block_hash: H256::from_low_u64_be(block_number),
+				extrinsic_index: 1,
+			}),
+		}
+	}
+
 	async fn attest(&self, attestation: &Attestation) -> Result<(), AttestError> {
 		let fault = {
 			let mut state = self.state.lock().unwrap();
@@ -349,6 +372,11 @@ impl ChainClient for FakeChain {
 			Some(Fault::Hangs) => std::future::pending().await,
 		}
 	}
+}
+
+/// A client without a time-out.
+pub fn http_client() -> reqwest::Client {
+	energy_oracle::https::builder(None).unwrap().build().unwrap()
 }
 
 /// An oracle that runs, and a client of it.
@@ -410,7 +438,7 @@ impl Running {
 		adjust(&mut config);
 		let service = Service::start(config, chain.restarted().await, clock.clone()).await.unwrap();
 		let url = format!("http://{}", service.address());
-		Self { chain, clock, service, url, client: reqwest::Client::new(), folder }
+		Self { chain, clock, service, url, client: http_client(), folder }
 	}
 
 	/// Stops the oracle and starts it again on the same folder and chain.

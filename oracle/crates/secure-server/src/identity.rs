@@ -23,8 +23,10 @@ struct Names {
 }
 
 impl PeerIdentity {
-	/// Reads the names of a leaf certificate. `None` when it is not a certificate.
-	pub(crate) fn from_leaf(leaf: &CertificateDer<'_>) -> Option<Self> {
+	/// Reads the names of a leaf certificate. `None` when it is not a certificate. It says nothing
+	/// about whether the certificate can be trusted: only those that the server hands to handlers were
+	/// verified.
+	pub fn from_leaf(leaf: &CertificateDer<'_>) -> Option<Self> {
 		let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
 		let common_name = certificate.subject().iter_common_name().next();
 		let common_name = common_name.and_then(|name| name.as_str().ok()).map(str::to_owned);

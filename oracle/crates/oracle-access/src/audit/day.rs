@@ -63,3 +63,28 @@ pub fn digest_of_day(
 	})?;
 	Ok(found)
 }
+
+/// The digests of the days from `from` on and before `until` that have entries, by day, after the whole
+/// log from `start` on was verified in one walk.
+pub fn digests_of_days(
+	folder: &Path,
+	start: &Checkpoint,
+	from: u64,
+	until: u64,
+) -> Result<Vec<DayDigest>, AuditError> {
+	let mut days: Vec<DayDigest> = Vec::new();
+	Scan::from(start).segments(&segment::list(folder)?, |entry, hash| {
+		let day = entry.time / SECONDS_PER_DAY;
+		if !(from..until).contains(&day) {
+			return;
+		}
+		let (last, head) = (entry.sequence, *hash);
+		match days.last_mut().filter(|found| found.day == day) {
+			Some(found) => (found.last, found.head) = (last, head),
+			None => {
+				days.push(DayDigest { day, first: last, last, before: entry.previous, head });
+			}
+		}
+	})?;
+	Ok(days)
+}

@@ -29,7 +29,7 @@ mod log;
 mod scan;
 mod segment;
 
-pub use day::{digest_of_day, DayDigest, SECONDS_PER_DAY};
+pub use day::{digest_of_day, digests_of_days, DayDigest, SECONDS_PER_DAY};
 pub use entry::{Checkpoint, Digest, Entry, Outcome, Record};
 pub use error::{AuditError, Breach};
 pub use log::{AuditLog, LogSettings, Opened, Receipt, SyncPolicy};
