@@ -137,7 +137,7 @@ mod tests {
 		let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 		for text in ["", "no certificate", broken] {
 			std::fs::write(&path, text).expect("the folder can be written");
-			let error = client(Some(&path), timeout).err().expect("it is refused");
+			let error = client(Some(&path), timeout).expect_err("it is refused");
 			assert!(matches!(error, HttpsError::Authorities { .. }), "{error}");
 			assert!(error.to_string().contains("ca.pem"), "{error}");
 		}

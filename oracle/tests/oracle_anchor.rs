@@ -299,3 +299,44 @@ async fn a_log_whose_beginning_was_archived_is_checked_from_there_on() {
 	assert_eq!(world.catch_up(FIRST_DAY + 5).await.unwrap(), 1);
 	assert!(world.report().await.unwrap().is_good);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a node for development, its address in ENERGY_NODE_URL"]
+async fn a_node_takes_the_remark_and_shows_it_again() {
+	use energy_oracle::{
+		chain::node::{Account, NodeBlocks, NodeClient},
+		key::development_account,
+	};
+	let url = std::env::var("ENERGY_NODE_URL").unwrap();
+	let world = World::new();
+	world.write(FIRST_DAY, 3);
+	world.write(FIRST_DAY + 1, 1);
+	let account = Account::new(development_account("//Oracle").unwrap());
+	let anchor = Anchor {
+		chain: Arc::new(NodeClient::new(url.clone(), account)),
+		clock: Arc::new(world.clock.clone()),
+		folder: world.folder.path().to_owned(),
+	};
+	assert_eq!(anchor.catch_up(FIRST_DAY + 2).await.unwrap(), 2);
+	let blocks = NodeBlocks::connect(&url).await.unwrap();
+	let report = verify(world.folder.path(), Some(&blocks)).await.unwrap();
+	assert_eq!(states(&report), [DayState::OnChain; 2], "{report:?}");
+
+	// The same block, another place in it; another block.
+	let path = world.folder.path().join(ANCHORS_FILE);
+	let text = world.anchors();
+	let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+	for (name, value) in [
+		("extrinsicIndex", 0.into()),
+		("extrinsicIndex", 100.into()),
+		("blockNumber", 0.into()),
+		("blockNumber", u32::MAX.into()),
+		("blockHash", format!("0x{}", "11".repeat(32)).into()),
+	] {
+		let mut other = first.clone();
+		other[name] = value;
+		fs::write(&path, format!("{other}\n")).unwrap();
+		let report = verify(world.folder.path(), Some(&blocks)).await.unwrap();
+		assert_eq!(report.days[0].state, DayState::NotOnChain, "{other}");
+	}
+}

@@ -130,7 +130,7 @@ async fn keys_rotate_while_the_oracle_runs() {
 		header["kid"].as_str().expect("text").to_owned()
 	};
 	let old = key_of(&guarded.token("regulator").await);
-	assert_eq!(published(), [old.clone()]);
+	assert_eq!(published(), [&*old]);
 	// A month less an hour: the next key is published, and on the disk, and does not sign.
 	let due = NOW + 30 * DAY - 3600;
 	guarded.clock.set(due);

@@ -199,8 +199,8 @@ async fn both_sides_see_their_consents_and_nobody_else() {
 	both.sort();
 	let ok = |found: Result<Vec<String>, ConsentError>| found.expect("it is allowed");
 	assert_eq!(ok(list("prosumer", None, ConsentSide::Given).await), both);
-	assert_eq!(ok(list("aggregator", None, ConsentSide::Received).await), [first.id.clone()]);
-	assert_eq!(ok(list("neighbour", None, ConsentSide::Received).await), [second.id.clone()]);
+	assert_eq!(ok(list("aggregator", None, ConsentSide::Received).await), [&*first.id]);
+	assert_eq!(ok(list("neighbour", None, ConsentSide::Received).await), [&*second.id]);
 	assert_eq!(ok(list("prosumer", None, ConsentSide::Received).await), [""; 0]);
 	let owner = Some(account(PROSUMER));
 	assert_eq!(ok(list("regulator", owner.clone(), ConsentSide::Given).await), both);
