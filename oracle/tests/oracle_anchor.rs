@@ -311,7 +311,7 @@ async fn a_node_takes_the_remark_and_shows_it_again() {
 	let world = World::new();
 	world.write(FIRST_DAY, 3);
 	world.write(FIRST_DAY + 1, 1);
-	let account = Account::new(development_account("//Oracle").unwrap());
+	let account = Account::new(development_account("//Eve").unwrap());
 	let anchor = Anchor {
 		chain: Arc::new(NodeClient::new(url.clone(), account)),
 		clock: Arc::new(world.clock.clone()),
