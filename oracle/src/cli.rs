@@ -20,7 +20,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
 	/// Run the oracle: serve HTTP, take from brokers, follow a node, attest.
-	Run(Box<Settings>),
+	Run(Box<RunArgs>),
 	/// Look whether `run` could start with these settings, and show them.
 	CheckConfig(Box<CheckArgs>),
 	/// Make a secret for a client of the token endpoint, and the line for the file of clients.
@@ -99,6 +99,17 @@ impl Settings {
 		}
 		Ok(config)
 	}
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+	/// How to run.
+	#[command(flatten)]
+	pub settings: Settings,
+	/// While another process has the data folder open, wait, and take the folder over when it is free.
+	#[arg(long)]
+	pub standby: bool,
 }
 
 /// Arguments of `check-config`.
@@ -224,10 +235,11 @@ mod tests {
 	fn options_come_over_the_rest() {
 		let run =
 			["energy-oracle", "run", "--data", "d", "--zone", "2,1,2", "--dev-key", "//Oracle"];
-		let Ok(Cli { command: Command::Run(settings) }) = Cli::try_parse_from(run) else {
+		let Ok(Cli { command: Command::Run(args) }) = Cli::try_parse_from(run) else {
 			panic!("it parses");
 		};
-		let config = settings.load().expect("nothing is wrong");
+		assert!(!args.standby);
+		let config = args.settings.load().expect("nothing is wrong");
 		assert_eq!(config.account.development_key.as_deref(), Some("//Oracle"));
 		let service = config.service().expect("nothing is wrong");
 		assert_eq!(service.zones, [ZoneId(1), ZoneId(2)]);

@@ -161,6 +161,8 @@ pub struct StorageConfig {
 	pub retention_days: Option<u64>,
 	/// How many rejected messages are kept.
 	pub dead_letters: u64,
+	/// Whether to wait, as a standby, while another process has the folder open.
+	pub standby: bool,
 }
 
 impl Default for StorageConfig {
@@ -171,6 +173,7 @@ impl Default for StorageConfig {
 			data_key_days: 90,
 			retention_days: None,
 			dead_letters: StoreLimits::default().dead_letters,
+			standby: false,
 		}
 	}
 }

@@ -11,7 +11,8 @@
 //! * [`seal`] decides when a slot is over, and [`aggregate`] turns its readings into pages;
 //! * [`outbox`] brings the pages to the chain, however often it takes;
 //! * [`follow`] reads the chain's blocks, clock and meters;
-//! * [`http`] is the interface, [`service`] puts the parts together, [`replay`] plays a meter.
+//! * [`http`] is the interface, [`service`] puts the parts together, [`replay`] plays a meter;
+//! * [`standby`] waits for the data folder of another process, to take it over.
 //!
 //! The ports are the traits [`Store`](store::Store), [`ChainClient`](chain::ChainClient) and
 //! [`Clock`](clock::Clock). The adapters are [`RocksStore`](store::rocks::RocksStore),
@@ -50,4 +51,5 @@ pub mod retention;
 pub mod seal;
 pub mod service;
 pub mod sources;
+pub mod standby;
 pub mod store;

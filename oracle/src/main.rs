@@ -7,12 +7,13 @@ use clap::Parser;
 use energy_oracle::{
 	anchor::verify::verify,
 	chain::node::{NodeBlocks, NodeClient},
-	cli::{CheckArgs, Cli, Command, ReplayArgs, Settings, StartSlot, StatusArgs, VerifyAuditArgs},
+	cli::{CheckArgs, Cli, Command, ReplayArgs, RunArgs, Settings, StartSlot, StatusArgs, VerifyAuditArgs},
 	clock::{Clock, SystemClock},
 	https,
 	key::device_from_file,
 	replay::{read_csv, select, Replay, Schedule},
-	service::Service,
+	service::{Service, ServiceError},
+	standby::{occupancy, Occupancy, Standby},
 };
 use energy_primitives::SlotCalendar;
 use oracle_access::issue::{Secret, SecretHash};
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
 	};
 	let result = runtime.block_on(async {
 		match cli.command {
-			Command::Run(settings) => run(*settings).await,
+			Command::Run(args) => run(*args).await,
 			Command::CheckConfig(args) => check_config(&args),
 			Command::ClientSecret => client_secret(),
 			Command::Replay(args) => replay(args).await,
@@ -71,17 +72,39 @@ fn check_config(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 	Ok(ExitCode::SUCCESS)
 }
 
-async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-	let settings = settings.load()?;
-	let config = settings.service()?;
+async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+	let settings = args.settings.load()?;
+	let mut config = settings.service()?;
 	let account = settings.account.open()?;
 	let node = settings.node.url.clone();
-	tracing::info!(account = %account.id(), zones = ?config.zones, node, "starting");
-	let chain = NodeClient::new(node, account);
+	let is_standby = args.standby || settings.storage.standby;
+	tracing::info!(account = %account.id(), zones = ?config.zones, node, is_standby, "starting");
 	let mut terminate = signal(SignalKind::terminate())?;
 	let mut interrupt = signal(SignalKind::interrupt())?;
 	let mut hang_up = signal(SignalKind::hangup())?;
-	let mut service = Service::start(config, chain, SystemClock).await?;
+	let mut service = loop {
+		if is_standby {
+			let standby = Standby::start(&mut config).await?;
+			println!("standby on {}", standby.url());
+			tokio::select! {
+				waited = standby.wait() => waited?,
+				_ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+				_ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+			}
+		}
+		let chain = NodeClient::new(node.clone(), account.clone());
+		match Service::start(config.clone(), chain, SystemClock).await {
+			Ok(service) => break service,
+			// Another standby was faster.
+			// Another standby was faster. After such an error this process has nothing open there.
+			Err(ServiceError::Store(error))
+				if is_standby && occupancy(&config.data)? == Occupancy::InUse =>
+			{
+				tracing::info!(%error, "waiting again");
+			}
+			Err(error) => return Err(error.into()),
+		}
+	};
 	// For those who started it on port 0.
 	println!("listening on {}", service.url());
 

@@ -32,7 +32,16 @@ fn help_names_every_command_and_option() {
 		assert!(general.contains(command), "{general}");
 	}
 	let run = help(&["run", "--help"]);
-	for option in ["--node", "--data", "--listen", "--zone", "--key-file", "--dev-key", "--grace"] {
+	for option in [
+		"--node",
+		"--data",
+		"--listen",
+		"--zone",
+		"--key-file",
+		"--dev-key",
+		"--grace",
+		"--standby",
+	] {
 		assert!(run.contains(option), "{run}");
 	}
 	assert!(run.contains("ENERGY_ORACLE_DATA") && run.contains("development only"), "{run}");
