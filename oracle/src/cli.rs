@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use energy_primitives::{Slot, ZoneId};
 
-use crate::config::{ConfigError, FileConfig};
+use crate::{
+	config::{ConfigError, FileConfig},
+	keys_command::KeysArgs,
+};
 
 /// Takes signed meter readings, keeps them, and attests them to the energy chain.
 #[derive(Debug, Parser)]
@@ -23,6 +26,8 @@ pub enum Command {
 	Run(Box<RunArgs>),
 	/// Look whether `run` could start with these settings, and show them.
 	CheckConfig(Box<CheckArgs>),
+	/// Look at the keys of a data folder, and change them, while no oracle has it open.
+	Keys(Box<KeysArgs>),
 	/// Make a secret for a client of the token endpoint, and the line for the file of clients.
 	ClientSecret,
 	/// Play a meter: sign the intervals of a CSV file and send them to an oracle.

@@ -157,6 +157,9 @@ pub struct StorageConfig {
 	pub encryption_key_file: Option<PathBuf>,
 	/// Days after which values are encrypted with another data key.
 	pub data_key_days: u64,
+	/// Days after its replacement for which a data key is kept; then what it encrypted is encrypted
+	/// anew, and it is dropped. Only when there are more than a thousand, if not given.
+	pub data_key_retire_days: Option<u64>,
 	/// Days for which readings are kept; for ever if not given.
 	pub retention_days: Option<u64>,
 	/// How many rejected messages are kept.
@@ -171,10 +174,25 @@ impl Default for StorageConfig {
 			folder: None,
 			encryption_key_file: None,
 			data_key_days: 90,
+			data_key_retire_days: None,
 			retention_days: None,
 			dead_letters: StoreLimits::default().dead_letters,
 			standby: false,
 		}
+	}
+}
+
+impl StorageConfig {
+	/// The folder of the database, and the file of the key that wraps its keys.
+	///
+	/// # Errors
+	/// When there is no folder.
+	pub fn paths(&self) -> Result<(PathBuf, PathBuf), ConfigError> {
+		let folder = self.folder.clone();
+		let folder = folder.ok_or_else(|| wrong("storage.folder", "a folder is needed"))?;
+		let key_file = self.encryption_key_file.clone();
+		let key_file = key_file.unwrap_or_else(|| folder.with_extension("key"));
+		Ok((folder, key_file))
 	}
 }
 
@@ -302,8 +320,7 @@ impl FileConfig {
 		if self.zones.is_empty() {
 			return Err(wrong("zones", "at least one zone is needed"));
 		}
-		let folder = self.storage.folder.clone();
-		let folder = folder.ok_or_else(|| wrong("storage.folder", "a folder is needed"))?;
+		let (folder, encryption_key_file) = self.storage.paths()?;
 		let at_least_one = |key: &str, value: usize| match value {
 			0 => Err(wrong(key, "must be at least 1")),
 			value => Ok(value),
@@ -340,12 +357,12 @@ impl FileConfig {
 		let zones: BTreeSet<ZoneId> = self.zones.iter().copied().collect();
 		let config = service::Config::new(folder, http, zones.into_iter().collect());
 		Ok(service::Config {
-			encryption_key_file: self
-				.storage
-				.encryption_key_file
-				.clone()
-				.unwrap_or(config.encryption_key_file),
+			encryption_key_file,
 			data_key_max_age_seconds: self.storage.data_key_days.saturating_mul(86_400),
+			data_key_retire_seconds: self
+				.storage
+				.data_key_retire_days
+				.map(|days| days.saturating_mul(86_400)),
 			retention_seconds: self.storage.retention_days.map(|days| days.saturating_mul(86_400)),
 			store: StoreLimits { dead_letters: self.storage.dead_letters },
 			grace_seconds: self.attestation.grace_seconds,

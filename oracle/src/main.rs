@@ -11,6 +11,7 @@ use energy_oracle::{
 	clock::{Clock, SystemClock},
 	https,
 	key::device_from_file,
+	keys_command::{self, KeysArgs},
 	replay::{read_csv, select, Replay, Schedule},
 	service::{Service, ServiceError},
 	standby::{occupancy, Occupancy, Standby},
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
 		match cli.command {
 			Command::Run(args) => run(*args).await,
 			Command::CheckConfig(args) => check_config(&args),
+			Command::Keys(args) => change_keys(&args),
 			Command::ClientSecret => client_secret(),
 			Command::Replay(args) => replay(args).await,
 			Command::VerifyAudit(args) => verify_audit(args).await,
@@ -69,6 +71,12 @@ fn check_config(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 		print!("{}", settings.to_toml()?);
 		println!("\n# These settings can be used. Account: {}", account.id());
 	}
+	Ok(ExitCode::SUCCESS)
+}
+
+/// Looks at the keys of a folder, or changes them.
+fn change_keys(args: &KeysArgs) -> anyhow::Result<ExitCode> {
+	println!("{}", keys_command::run(args, SystemClock.now_seconds())?);
 	Ok(ExitCode::SUCCESS)
 }
 

@@ -24,6 +24,7 @@ use crate::{
 	metrics::Metrics,
 	outbox::{Outbox, OutboxConfig},
 	registry::RegistryCell,
+	reseal::Resealer,
 	retention::Retention,
 	seal::Sealer,
 	sources::{SourceError, Sources},
@@ -53,6 +54,9 @@ pub struct Config {
 	pub encryption_key_file: PathBuf,
 	/// After how many seconds values are encrypted with another data key.
 	pub data_key_max_age_seconds: u64,
+	/// How many seconds after its replacement a data key is retired; only when there are very many, if
+	/// not given.
+	pub data_key_retire_seconds: Option<u64>,
 	/// For how many seconds readings are kept; for ever if not given.
 	pub retention_seconds: Option<u64>,
 	/// Limits of the database.
@@ -84,6 +88,7 @@ impl Config {
 			encryption_key_file: data.with_extension("key"),
 			data,
 			data_key_max_age_seconds: 90 * 86_400,
+			data_key_retire_seconds: None,
 			retention_seconds: None,
 			store: StoreLimits::default(),
 			zones,
@@ -265,6 +270,23 @@ impl Service {
 			renew_data_keys(key_database, key_clock, max_age_seconds)
 				.await
 				.map_err(ServiceError::Store)
+		});
+
+		let key_counts = database.key_counts();
+		metrics.add_gauges(
+			"encryption_keys",
+			"Keys that values are encrypted with, and how far old ones are retired.",
+			"data",
+			move || key_counts.numbers(),
+		);
+		let resealer = Resealer {
+			store: database.clone(),
+			clock: clock.clone(),
+			retire_seconds: config.data_key_retire_seconds,
+		};
+		tasks.spawn(async move {
+			resealer.run().await;
+			Ok(())
 		});
 
 		if let Some(seconds) = config.retention_seconds {

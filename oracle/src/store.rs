@@ -18,6 +18,7 @@ mod consents;
 pub mod dead_letter;
 pub mod keys;
 pub mod reading_key;
+pub mod reseal;
 pub mod rocks;
 
 pub use dead_letter::{DeadLetter, KeptDeadLetter};

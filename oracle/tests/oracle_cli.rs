@@ -28,7 +28,7 @@ fn help_names_every_command_and_option() {
 		text_of(&output).0
 	};
 	let general = help(&["--help"]);
-	for command in ["run", "check-config", "replay", "status", "verify-audit"] {
+	for command in ["run", "check-config", "keys", "replay", "status", "verify-audit"] {
 		assert!(general.contains(command), "{general}");
 	}
 	let run = help(&["run", "--help"]);

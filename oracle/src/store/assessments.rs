@@ -4,7 +4,7 @@ use energy_primitives::{MeterIndex, Slot, ZoneId};
 use vee::MeterHistory;
 
 use super::{
-	rocks::{RocksStore, ASSESSMENTS, HISTORIES, META},
+	rocks::{lock, RocksStore, ASSESSMENTS, HISTORIES, META},
 	StoreError,
 };
 use crate::assess::{AssessedMeter, AssessedPage, Assessment, AssessmentStore};
@@ -51,6 +51,7 @@ impl AssessmentStore for RocksStore {
 		page: AssessedPage,
 		meters: &[AssessedMeter],
 	) -> Result<(), StoreError> {
+		let _changing = lock(&self.changing);
 		self.write(|batch| {
 			for AssessedMeter { meter, history, found } in meters {
 				self.put(batch, HISTORIES, &history_key(zone, *meter), &history.to_bytes())?;

@@ -25,7 +25,10 @@
 use std::{
 	ops::Range,
 	path::Path,
-	sync::{Mutex, MutexGuard, PoisonError},
+	sync::{
+		atomic::{AtomicU64, Ordering::Relaxed},
+		Arc, Mutex, MutexGuard, PoisonError, RwLock,
+	},
 };
 
 use codec::{Decode, DecodeAll, Encode};
@@ -35,25 +38,25 @@ use rocksdb::{
 	DBWithThreadMode, Direction, IteratorMode, Options, ReadOptions, SingleThreaded,
 	SliceTransform, WriteBatch, WriteOptions,
 };
-use sealed_values::KeyEncryptionKey;
+use sealed_values::{key_id_of, KeyEncryptionKey};
 use sp_core::H256;
 use wia_ene_014::canonical::SignedMessage;
 
 use super::{
-	assessments::assessment_key, keys::StoreKeys, reading_key::READINGS, Attestation, DeadLetter,
-	KeptDeadLetter, PageKey, PageState, ReadingKey, ReadingSealer, RecentSlots, SealedPage, Store,
-	StoreError, StoredReading,
+	assessments::assessment_key, keys::StoreKeys, reading_key::READINGS, reseal::KeyCounts,
+	Attestation, DeadLetter, KeptDeadLetter, PageKey, PageState, ReadingKey, ReadingSealer,
+	RecentSlots, SealedPage, Store, StoreError, StoredReading,
 };
 use crate::registry::Registry;
 
 /// The layout this version reads and writes.
 const FORMAT: u32 = 2;
 
-const PAGES: &str = "pages";
+pub(super) const PAGES: &str = "pages";
 const OUTBOX: &str = "outbox";
-const REGISTRY: &str = "registry";
-const METERS: &str = "meters";
-const DEAD_LETTERS: &str = "dead-letters";
+pub(super) const REGISTRY: &str = "registry";
+pub(super) const METERS: &str = "meters";
+pub(super) const DEAD_LETTERS: &str = "dead-letters";
 pub(super) const HISTORIES: &str = "histories";
 pub(super) const ASSESSMENTS: &str = "assessments";
 pub(super) const CONSENTS: &str = "consents";
@@ -62,8 +65,8 @@ pub(super) const META: &str = "meta";
 const SMALL_FAMILIES: [&str; 9] =
 	[PAGES, OUTBOX, REGISTRY, METERS, DEAD_LETTERS, HISTORIES, ASSESSMENTS, CONSENTS, META];
 
-const META_FORMAT: &[u8] = b"format";
-const META_KEY_RING: &[u8] = b"key-ring";
+pub(super) const META_FORMAT: &[u8] = b"format";
+pub(super) const META_KEY_RING: &[u8] = b"key-ring";
 const META_GENESIS: &[u8] = b"genesis";
 const META_CALENDAR: &[u8] = b"calendar/";
 const META_SEALED: &[u8] = b"sealed/";
@@ -131,22 +134,31 @@ impl Default for StoreLimits {
 
 /// The numbers of the rejected messages that are kept: from `first` to before `next`.
 #[derive(Debug)]
-struct DeadLetterNumbers {
+pub(super) struct DeadLetterNumbers {
 	first: u64,
 	next: u64,
 }
 
 /// The store on RocksDB.
 pub struct RocksStore {
-	database: DBWithThreadMode<SingleThreaded>,
+	pub(super) database: DBWithThreadMode<SingleThreaded>,
 	keys: StoreKeys,
 	limits: StoreLimits,
-	dead_letters: Mutex<DeadLetterNumbers>,
-	/// Held while a value that can change is read, changed and written.
-	changing: Mutex<()>,
+	/// Held while readings and rejected messages are written. Taken before `changing`.
+	pub(super) dead_letters: Mutex<DeadLetterNumbers>,
+	/// Held while a value is read, changed or sealed, and written or removed; see
+	/// [`reseal`](super::reseal).
+	pub(super) changing: Mutex<()>,
+	/// Held for reading until a value that was read is opened. Taken for writing without waiting only,
+	/// so that one who reads may read within.
+	pub(super) reading: RwLock<()>,
+	/// How many writes had readings that an older data key sealed. Changed with `dead_letters` held.
+	pub(super) older_writes: AtomicU64,
+	/// Numbers of the data keys.
+	pub(super) key_counts: Arc<KeyCounts>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 	mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -232,8 +244,17 @@ impl RocksStore {
 		})?;
 
 		let numbers = Mutex::new(DeadLetterNumbers { first: 0, next: 0 });
-		let store =
-			Self { database, keys, limits, dead_letters: numbers, changing: Mutex::new(()) };
+		let store = Self {
+			database,
+			keys,
+			limits,
+			dead_letters: numbers,
+			changing: Mutex::new(()),
+			reading: RwLock::new(()),
+			older_writes: AtomicU64::new(0),
+			key_counts: Arc::default(),
+		};
+		store.key_counts.note_keys(store.keys.ring().keys().len());
 		*lock(&store.dead_letters) = store.dead_letter_numbers()?;
 		Ok(store)
 	}
@@ -250,11 +271,60 @@ impl RocksStore {
 		if !self.keys.is_rotation_due(now_seconds, max_age_seconds) {
 			return Ok(false);
 		}
-		self.keys.rotate(now_seconds, |ring| self.keep_ring(ring))?;
+		self.rotate_keys(now_seconds)?;
 		Ok(true)
 	}
 
-	fn keep_ring(&self, ring: &[u8]) -> Result<(), StoreError> {
+	/// Encrypts with a new data key from now on.
+	///
+	/// # Errors
+	/// When the new key cannot be kept.
+	pub fn rotate_keys(&self, now_seconds: u64) -> Result<(), StoreError> {
+		self.keys.rotate(now_seconds, |ring| self.keep_ring(ring))?;
+		self.key_counts.note_keys(self.keys.ring().keys().len());
+		Ok(())
+	}
+
+	/// Wraps the keys with another key-encryption key, which the folder needs from then on. It is one
+	/// write: after a crash the folder opens with the old key or with the new one.
+	///
+	/// # Errors
+	/// When it is the same key, it fails, or the ring cannot be written: then the old one stays.
+	pub fn rewrap_keys(&mut self, kek: Box<dyn KeyEncryptionKey>) -> Result<(), StoreError> {
+		let rewrapped = self.keys.rewrap(kek.as_ref(), |ring| self.keep_ring(ring));
+		rewrapped.map(|()| self.keys.set_kek(kek))
+	}
+
+	/// The keys.
+	pub fn keys(&self) -> &StoreKeys {
+		&self.keys
+	}
+
+	/// Numbers of the data keys, which outlive the store.
+	pub fn key_counts(&self) -> Arc<KeyCounts> {
+		self.key_counts.clone()
+	}
+
+	/// Whether the values can be written: their data keys are there. To be asked with `dead_letters` held.
+	fn check_readings(&self, readings: &[(ReadingKey, &[u8])]) -> Result<(), StoreError> {
+		let ring = self.keys.ring();
+		let active = ring.cipher().active_key();
+		let key_ids = readings.iter().map(|(_key, value)| key_id_of(value));
+		if key_ids.clone().all(|id| id.ok() == active) {
+			return Ok(());
+		}
+		let known = ring.keys();
+		for id in key_ids {
+			let id = id.map_err(|error| StoreError::Keys(error.to_string()))?;
+			if !known.iter().any(|key| key.id == id) {
+				return Err(StoreError::Keys(format!("data key {id} was dropped meanwhile")));
+			}
+		}
+		self.older_writes.fetch_add(1, Relaxed);
+		Ok(())
+	}
+
+	pub(super) fn keep_ring(&self, ring: &[u8]) -> Result<(), StoreError> {
 		self.write(|batch| {
 			batch.put_cf(self.family(META)?, META_KEY_RING, ring);
 			Ok(())
@@ -373,7 +443,7 @@ impl RocksStore {
 		newest.map(|(key, _value)| Ok(reading_key(&key)?.slot())).transpose()
 	}
 
-	fn family(&self, name: &'static str) -> Result<&ColumnFamily, StoreError> {
+	pub(super) fn family(&self, name: &'static str) -> Result<&ColumnFamily, StoreError> {
 		self.database.cf_handle(name).ok_or(StoreError::Damaged { place: name })
 	}
 
@@ -383,6 +453,7 @@ impl RocksStore {
 		key: impl AsRef<[u8]>,
 	) -> Result<Option<T>, StoreError> {
 		let key = key.as_ref();
+		let _reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
 		self.database
 			.get_pinned_cf(self.family(place)?, key)?
 			.map(|sealed| self.decode(place, key, &sealed, &mut Vec::new()))
@@ -454,13 +525,14 @@ impl RocksStore {
 	}
 
 	/// Shows the entries from `from` to before `to`, as they are stored, until `visit` says stop.
-	fn scan_sealed(
+	pub(super) fn scan_sealed(
 		&self,
 		place: &'static str,
 		from: &[u8],
 		to: &[u8],
 		mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
 	) -> Result<(), StoreError> {
+		let _reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
 		let mut options = ReadOptions::default();
 		options.set_total_order_seek(true);
 		options.set_iterate_upper_bound(to);
@@ -499,6 +571,7 @@ impl Store for RocksStore {
 		dead_letters: &[DeadLetter],
 	) -> Result<(), StoreError> {
 		let mut numbers = lock(&self.dead_letters);
+		self.check_readings(readings)?;
 		let mut after = None;
 		self.write(|batch| {
 			let family = self.family(READINGS)?;
@@ -631,6 +704,7 @@ impl Store for RocksStore {
 		through: Slot,
 		attestations: &[Attestation],
 	) -> Result<(), StoreError> {
+		let _changing = lock(&self.changing);
 		self.write(|batch| {
 			let outbox = self.family(OUTBOX)?;
 			for attestation in attestations {
@@ -683,6 +757,7 @@ impl Store for RocksStore {
 	}
 
 	fn forget_before(&self, zone: ZoneId, slot: Slot) -> Result<(), StoreError> {
+		let _changing = lock(&self.changing);
 		self.write(|batch| {
 			let at = |slot| ReadingKey::new(zone, slot, MeterIndex(0), 0);
 			let (first, end) = (at(Slot(0)), at(slot));
@@ -721,6 +796,7 @@ impl Store for RocksStore {
 	}
 
 	fn save_calendar(&self, zone: ZoneId, calendar: &SlotCalendar) -> Result<(), StoreError> {
+		let _changing = lock(&self.changing);
 		self.write(|batch| self.put(batch, META, &calendar_key(zone), calendar))
 	}
 
@@ -745,6 +821,7 @@ impl Store for RocksStore {
 	}
 
 	fn bind_to_chain(&self, genesis: H256) -> Result<H256, StoreError> {
+		let _changing = lock(&self.changing);
 		if let Some(bound) = self.get::<H256>(META, META_GENESIS)? {
 			return Ok(bound);
 		}
