@@ -10,6 +10,7 @@ use std::{
 	path::Path,
 	process::Command,
 	sync::atomic::{AtomicBool, AtomicU32, Ordering},
+	time::{Duration, Instant},
 };
 
 use energy_oracle::store::{
@@ -18,7 +19,7 @@ use energy_oracle::store::{
 	rocks::{RocksStore, StoreLimits},
 	Attestation, DeadLetter, PageKey, PageState, ReadingKey, Store, StoreError, StoredReading,
 };
-use energy_primitives::{MeterIndex, MeterValue, Slot};
+use energy_primitives::{MeterIndex, MeterValue, Slot, ZoneId};
 use oracle_port::Rejection;
 use proptest::{collection::vec, prelude::*};
 use sp_core::H256;
@@ -226,7 +227,8 @@ mod retiring {
 	#[test]
 	fn nothing_is_lost_while_threads_write_and_read() {
 		const WRITERS: u32 = 3;
-		const EACH: u32 = 200;
+		const EACH: u32 = 60;
+		const ROUNDS: u64 = 60;
 		let folder = tempfile::tempdir().unwrap();
 		let data = folder.path().join("db");
 		let store = open_store(&data).unwrap();
@@ -253,6 +255,21 @@ mod retiring {
 					})
 				})
 				.collect();
+			// What is forgotten does not come back: the values of a batch that is being sealed anew, or not.
+			let forgetting = scope.spawn(|| {
+				let elsewhere = |number| StoredReading { zone: ZoneId(2), ..reading(9, number) };
+				let stored: Vec<_> = (0..256).map(elsewhere).collect();
+				for round in 0..ROUNDS {
+					while store_readings(&store, &stored).is_err() {}
+					let until = Instant::now() + Duration::from_micros(100 * round);
+					while Instant::now() < until {
+						std::hint::spin_loop();
+					}
+					store.forget_before(ZoneId(2), slot(256)).unwrap();
+					let left = store.next_slot_with_readings(ZoneId(2), None).unwrap();
+					assert_eq!(left, None, "round {round}");
+				}
+			});
 			let resealing = scope.spawn(|| {
 				let mut dropped = 0;
 				while !is_over.load(Ordering::SeqCst) {
@@ -268,13 +285,15 @@ mod retiring {
 				}
 				dropped
 			});
-			for writer in writers {
-				writer.join().unwrap();
-			}
+			// All of them end, also when one fails: the one that seals anew waits for the word.
+			let ended: Vec<_> =
+				writers.into_iter().chain([forgetting]).map(|one| one.join()).collect();
 			is_over.store(true, Ordering::SeqCst);
+			assert!(ended.iter().all(Result::is_ok), "{ended:?}");
 			resealing.join().unwrap()
 		});
 		assert!(dropped > 0, "keys were dropped meanwhile");
+		assert_eq!(store.next_slot_with_readings(ZoneId(2), None).unwrap(), None);
 		let check = |store: &RocksStore| {
 			for number in 0..EACH {
 				let expected: Vec<_> = (0..WRITERS).map(|meter| reading(meter, number)).collect();
