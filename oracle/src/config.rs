@@ -23,6 +23,7 @@ use crate::{
 	ingest::IngestLimits,
 	key::{account_from_file, development_account, KeyError},
 	outbox::OutboxConfig,
+	outlets::{Outlets, OutletsConfig},
 	reading::TimeLimits,
 	service,
 	sources::Sources,
@@ -93,6 +94,8 @@ pub struct FileConfig {
 	pub kafka: Vec<oracle_kafka::Configuration>,
 	/// Brokers of AMQP 0-9-1.
 	pub amqp: Vec<oracle_amqp::Configuration>,
+	/// What gets copies of sealed readings, by kind and name.
+	pub outlets: OutletsConfig,
 }
 
 /// The node.
@@ -347,6 +350,7 @@ impl FileConfig {
 			kafka: checked("kafka", &self.kafka, of_source)?,
 			amqp: checked("amqp", &self.amqp, of_source)?,
 		};
+		Outlets::open(&self.outlets).map_err(|error| wrong(error.key, error.reason))?;
 		let http = secure_server::Settings {
 			address: self.http.listen,
 			tls: self.http.tls.clone(),
@@ -370,6 +374,7 @@ impl FileConfig {
 			limits,
 			outbox: OutboxConfig { parallel, ..OutboxConfig::default() },
 			sources,
+			outlets: self.outlets.clone(),
 			access: self.access.clone(),
 			..config
 		})
@@ -466,7 +471,12 @@ mod tests {
 	#[test]
 	fn what_is_shown_can_be_read_back() {
 		let broker = "[[mqtt]]\nbroker_url = \"mqtt://broker\"\nclient_id = \"one\"\n";
-		let config = load(&format!("{SMALL}{broker}"), &[]).expect("a config");
+		let outlets =
+			"[outlets.postgresql.a]\nhost = \"::1\"\ndatabase = \"d\"\nusername = \"u\"\n\
+			tls = { ca_file = \"f\" }\n[outlets.archive.b]\ns3 = { bucket = \"b\" }\n\
+			[outlets.redis.c]\nhost = \"::1\"\ntime_to_live_seconds = 5\n";
+		let config = load(&format!("{SMALL}{broker}{outlets}"), &[]).expect("a config");
+		assert_eq!(config.outlets.redis["c"].time_to_live_seconds, Some(5));
 		let shown = config.to_toml().expect("it can be shown");
 		let again = load(&shown, &[]).expect("it can be read");
 		assert_eq!(format!("{config:?}"), format!("{again:?}"));
@@ -522,6 +532,23 @@ mod tests {
 		let broker = format!("{SMALL}[[mqtt]]\nbroker_url = \"http://x\"\n");
 		let broker = message(&broker, &[]);
 		assert!(broker.starts_with("mqtt[0].broker_url: "), "{broker}");
+		for (outlet, wrong) in [
+			("postgresql.a", "outlets.postgresql.a: missing field `host`"),
+			("archive.a", "outlets.archive.a.folder: give either this or s3"),
+			("redis.a]\nhost = \"cache\"\n[outlets.redis.b", "outlets.redis.b: missing field"),
+			("redis.B]\nhost = \"::1\"\n[x", "x: unknown field"),
+			("redis.\"a/b\"]\nhost = \"::1\"\n[node", "outlets.redis.a/b: the name must have 1 to"),
+			("redis.\"\"]\nhost = \"::1\"\n[node", "outlets.redis.: the name must have 1 to"),
+			("redis.a]\nhost = \"cache\"\n[node", "outlets.redis.a.tls: is required, unless"),
+			("redis.a]\nhots = \"cache\"\n[node", "outlets.redis.a.hots: unknown field `hots`"),
+			("kafka.a", "outlets.kafka: unknown field `kafka`"),
+		] {
+			let found = message(&format!("{SMALL}[outlets.{outlet}]\n"), &[]);
+			assert!(found.starts_with(wrong), "{outlet}: {found}");
+		}
+		let outlet = "ENERGY_ORACLE__OUTLETS__REDIS__A__HOST";
+		let found = message(SMALL, &[(outlet, "cache.example")]);
+		assert!(found.starts_with("outlets.redis.a.tls: is required"), "{found}");
 		let open = message(SMALL, &[("ENERGY_ORACLE__HTTP__LISTEN", "0.0.0.0:1")]);
 		assert!(open.starts_with("http.tls: required unless"), "{open}");
 		let table = message(SMALL, &[("ENERGY_ORACLE__ZONES__X", "1")]);

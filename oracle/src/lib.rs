@@ -10,6 +10,7 @@
 //!   answers when it is on disk;
 //! * [`seal`] decides when a slot is over, and [`aggregate`] turns its readings into pages;
 //! * [`outbox`] brings the pages to the chain, however often it takes;
+//! * [`outlets`] give copies of sealed readings to others, such as a PostgreSQL;
 //! * [`follow`] reads the chain's blocks, clock and meters;
 //! * [`http`] is the interface, [`service`] puts the parts together, [`replay`] plays a meter;
 //! * [`standby`] waits for the data folder of another process, to take it over.
@@ -45,6 +46,7 @@ pub mod key;
 pub mod keys_command;
 pub mod metrics;
 pub mod outbox;
+pub mod outlets;
 pub mod reading;
 pub mod registry;
 pub mod replay;

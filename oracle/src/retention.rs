@@ -1,7 +1,9 @@
 //! Forgets readings that are older than they have to be kept.
 //!
 //! A slot is forgotten when it ended longer ago than the retention time, it is sealed, and no page of it
-//! or of an older slot is still on its way to the chain.
+//! or of an older slot is still on its way to the chain. [Outlets](crate::outlets) are not waited for: what
+//! one of them does not have yet is counted and logged, and forgotten all the same, because a server that
+//! is away for good must not fill the disk.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,6 +11,7 @@ use energy_primitives::{Slot, ZoneId};
 
 use crate::{
 	clock::Clock,
+	outlets::{progress::Progress, OutletStore},
 	registry::RegistryCell,
 	store::{Store, StoreError},
 };
@@ -28,6 +31,10 @@ pub struct Retention {
 	pub zones: Vec<ZoneId>,
 	/// How long readings are kept, seconds.
 	pub seconds: u64,
+	/// Outlets that copy readings.
+	pub outlets: Vec<Arc<Progress>>,
+	/// Knows what they have.
+	pub outlet_store: Arc<dyn OutletStore>,
 }
 
 impl Retention {
@@ -58,6 +65,10 @@ impl Retention {
 	pub fn forget(&self) -> Result<(), StoreError> {
 		for &zone in &self.zones {
 			if let Some(slot) = self.first_kept(zone)? {
+				for outlet in &self.outlets {
+					let (readings, store) = (self.store.as_ref(), self.outlet_store.as_ref());
+					outlet.note_forgotten(readings, store, zone, slot)?;
+				}
 				self.store.forget_before(zone, slot)?;
 				tracing::debug!(%zone, %slot, "readings before the slot are forgotten");
 			}

@@ -62,8 +62,8 @@ pub struct Sealer {
 	pub metrics: Arc<Metrics>,
 	/// Told when there is something in the outbox.
 	pub outbox_filled: Arc<Notify>,
-	/// Told when a slot is sealed.
-	pub slot_sealed: Arc<Notify>,
+	/// Told, each, when a slot is sealed.
+	pub slot_sealed: Vec<Arc<Notify>>,
 	/// The zones of this oracle.
 	pub zones: Vec<ZoneId>,
 	/// How long to wait after the end of a slot; `None` for [`default_grace_seconds`].
@@ -164,7 +164,7 @@ impl Sealer {
 		tracing::info!(%zone, %slot, pages = pages.len(), readings, meters, "the slot is sealed");
 		self.metrics.count_sealed(pages.len());
 		self.outbox_filled.notify_one();
-		self.slot_sealed.notify_one();
+		self.slot_sealed.iter().for_each(|follower| follower.notify_one());
 		Ok(())
 	}
 }

@@ -23,6 +23,7 @@ use crate::{
 	},
 	metrics::Metrics,
 	outbox::{Outbox, OutboxConfig},
+	outlets::{FeedParts, OutletError, Outlets, OutletsConfig},
 	registry::RegistryCell,
 	reseal::Resealer,
 	retention::Retention,
@@ -74,6 +75,8 @@ pub struct Config {
 	pub outbox: OutboxConfig,
 	/// Brokers that readings are taken from.
 	pub sources: Sources,
+	/// What gets copies of sealed readings.
+	pub outlets: OutletsConfig,
 	/// Who may do what over HTTP; everybody everything, if not given.
 	pub access: Option<AccessSettings>,
 	/// How much one client may ask for over HTTP.
@@ -97,6 +100,7 @@ impl Config {
 			limits: IngestLimits::default(),
 			outbox: OutboxConfig::default(),
 			sources: Sources::default(),
+			outlets: OutletsConfig::default(),
 			access: None,
 			rate: RateSettings::default(),
 		}
@@ -128,6 +132,9 @@ pub enum ServiceError {
 	/// The description of the interface cannot be written.
 	#[error("the interface cannot be described: {0}")]
 	Description(serde_json::Error),
+	/// An outlet cannot be used as it is configured.
+	#[error(transparent)]
+	Outlet(#[from] OutletError),
 	/// A thread could not be started.
 	#[error("cannot start a thread: {0}")]
 	Thread(io::Error),
@@ -160,6 +167,7 @@ impl Service {
 		clock: impl Clock,
 	) -> Result<Self, ServiceError> {
 		let (chain, clock): (_, Arc<dyn Clock>) = (Arc::new(chain), Arc::new(clock));
+		let outlets = Outlets::open(&config.outlets)?;
 		let kek = keys::key_file_of(&config.data, &config.encryption_key_file)?;
 		let now_seconds = clock.now_seconds();
 		let store = RocksStore::open(&config.data, Box::new(kek), now_seconds, config.store)?;
@@ -216,14 +224,21 @@ impl Service {
 			config: config.outbox,
 		};
 		tasks.spawn(async move { outbox.run().await.map_err(ServiceError::Store) });
-		let slot_sealed = Arc::new(Notify::new());
+		let feeds = FeedParts {
+			readings: store.clone(),
+			store: database.clone(),
+			registry: registry.clone(),
+			zones: config.zones.clone(),
+		};
+		let outlets = outlets.start(&feeds, &metrics, &mut tasks);
+		let assessor_told = Arc::new(Notify::new());
 		let assessor = Assessor {
 			readings: store.clone(),
 			store: database.clone(),
 			registry: registry.clone(),
 			metrics: metrics.clone(),
 			zones: config.zones.clone(),
-			sealed: slot_sealed.clone(),
+			sealed: assessor_told.clone(),
 		};
 		tasks.spawn(async move { assessor.run().await.map_err(ServiceError::Store) });
 		let sealer = Sealer {
@@ -233,7 +248,7 @@ impl Service {
 			registry: registry.clone(),
 			metrics: metrics.clone(),
 			outbox_filled,
-			slot_sealed: slot_sealed.clone(),
+			slot_sealed: outlets.sealed.into_iter().chain([assessor_told]).collect(),
 			zones: config.zones.clone(),
 			grace_seconds: config.grace_seconds,
 		};
@@ -296,6 +311,8 @@ impl Service {
 				clock: clock.clone(),
 				zones: config.zones.clone(),
 				seconds,
+				outlets: outlets.progress,
+				outlet_store: database.clone(),
 			};
 			tasks.spawn(async move { retention.run().await.map_err(ServiceError::Store) });
 		}

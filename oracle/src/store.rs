@@ -17,6 +17,7 @@ mod assessments;
 mod consents;
 pub mod dead_letter;
 pub mod keys;
+mod outlets;
 pub mod reading_key;
 pub mod reseal;
 pub mod rocks;

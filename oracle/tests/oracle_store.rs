@@ -331,6 +331,8 @@ mod retention {
 			clock: Arc::new(clock.clone()),
 			zones: vec![ZONE],
 			seconds: 120,
+			outlets: Vec::new(),
+			outlet_store: store.clone(),
 		};
 		let first_kept = || {
 			retention.forget().unwrap();
