@@ -6,7 +6,7 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev zlib1g-dev lld-22 mold ccache mosquitto rabbitmq-server)
+packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev zlib1g-dev lld-22 mold ccache mosquitto rabbitmq-server postgresql redis-server python3-pip)
 rust_packages=(rustc-web cargo-web rust-web-src rust-web-llvm rust-web-clippy)
 
 # rustup's Rust is complete when it can add the target and the sources; Debian's otherwise.
@@ -29,12 +29,24 @@ if [ ${#missing[@]} -gt 0 ]; then
 	say "installing ${missing[*]}"
 	as_root apt-get update -qq
 	as_root apt-get install -y -qq "${missing[@]}" >/dev/null
-	# The tests start brokers of their own; those that come with the packages are not wanted.
-	for broker in mosquitto rabbitmq-server; do
-		if [[ " ${missing[*]} " == *" $broker "* ]] && command -v systemctl >/dev/null 2>&1; then
-			as_root systemctl disable --quiet --now "$broker" 2>/dev/null || true
+	# The tests start brokers and databases of their own; those that come with the packages are not wanted.
+	for service in mosquitto rabbitmq-server postgresql redis-server; do
+		if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null 2>&1; then
+			as_root systemctl disable --quiet --now "$service" 2>/dev/null || true
 		fi
 	done
+fi
+
+# Tests read what the oracle archives with another reader, and have a server that speaks S3.
+python_packages=('pyarrow==26.0.1' 'moto[server]==5.2.1')
+if ! python3 -c '
+import importlib.metadata, sys
+import flask, pyarrow
+sys.exit([importlib.metadata.version(name) for name in ("pyarrow", "moto")] != ["26.0.1", "5.2.1"])
+' >/dev/null 2>&1; then
+	say "installing ${python_packages[*]}"
+	as_root python3 -m pip install --quiet --break-system-packages --root-user-action=ignore \
+		"${python_packages[@]}"
 fi
 
 # shellcheck source=env.sh
