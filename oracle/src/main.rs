@@ -7,7 +7,7 @@ use clap::Parser;
 use energy_oracle::{
 	anchor::verify::verify,
 	chain::node::{NodeBlocks, NodeClient},
-	cli::{CheckArgs, Cli, Command, ReplayArgs, RunArgs, Settings, StartSlot, StatusArgs, VerifyAuditArgs},
+	cli::{CheckArgs, Cli, Command, ReplayArgs, RunArgs, StartSlot, StatusArgs, VerifyAuditArgs},
 	clock::{Clock, SystemClock},
 	https,
 	key::device_from_file,

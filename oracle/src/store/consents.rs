@@ -28,7 +28,7 @@ impl ConsentStore for RocksStore {
 		let key = hex::decode(&consent.id).map_err(damaged)?;
 		let forgotten = forgotten.map(hex::decode).transpose().map_err(damaged)?;
 		let json = serde_json::to_vec(consent).map_err(damaged)?;
-		self.write(|batch| {
+		self.change(|batch| {
 			if let Some(key) = &forgotten {
 				self.delete(batch, CONSENTS, key)?;
 			}

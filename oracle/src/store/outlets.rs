@@ -21,6 +21,6 @@ impl OutletStore for RocksStore {
 	}
 
 	fn keep_delivered(&self, outlet: &str, zone: ZoneId, slot: Slot) -> Result<(), StoreError> {
-		self.write(|batch| self.put(batch, META, &delivered_key(outlet, zone), &slot))
+		self.change(|batch| self.put(batch, META, &delivered_key(outlet, zone), &slot))
 	}
 }

@@ -36,10 +36,7 @@ use serde::Serialize;
 
 use super::{
 	reading_key::READINGS,
-	rocks::{
-		lock, RocksStore, ASSESSMENTS, DEAD_LETTERS, HISTORIES, META, META_FORMAT, META_KEY_RING,
-		METERS, PAGES, REGISTRY,
-	},
+	rocks::{lock, sealed_families, RocksStore, DEAD_LETTERS, META, META_FORMAT, META_KEY_RING},
 	StoreError,
 };
 
@@ -50,9 +47,6 @@ pub const MANY_DATA_KEYS: usize = sealed_values::MAX_DATA_KEYS / 4;
 const BATCH_VALUES: usize = 256;
 /// The most bytes that a batch writes, but for its last value.
 const BATCH_BYTES: usize = 1 << 20;
-/// Where sealed values are. The entries of the outbox have none.
-const SEALED_FAMILIES: [&str; 8] =
-	[READINGS, PAGES, REGISTRY, METERS, DEAD_LETTERS, HISTORIES, ASSESSMENTS, META];
 /// Comes after every key.
 const AFTER_ALL: [u8; 64] = [0xff; 64];
 
@@ -189,7 +183,7 @@ impl RocksStore {
 	/// # Errors
 	/// When the store fails, or nothing can be sealed at present. The batch can be tried again.
 	pub fn reseal_batch(&self, pass: &mut ResealPass) -> Result<bool, StoreError> {
-		let Some(&place) = SEALED_FAMILIES.get(pass.family) else { return Ok(false) };
+		let Some(place) = sealed_families().nth(pass.family) else { return Ok(false) };
 		let _numbers = (place == DEAD_LETTERS).then(|| lock(&self.dead_letters));
 		let _changing = lock(&self.changing);
 		let family = self.family(place)?;
@@ -245,7 +239,7 @@ impl RocksStore {
 			pass.family += 1;
 		}
 		pass.next = next.unwrap_or_default();
-		Ok(pass.family < SEALED_FAMILIES.len())
+		Ok(pass.family < sealed_families().count())
 	}
 
 	/// Drops the data keys of which a pass that has seen everything met no value.
@@ -253,7 +247,7 @@ impl RocksStore {
 	/// # Errors
 	/// When the store fails. The keys stay.
 	pub fn finish_reseal(&self, mut pass: ResealPass) -> Result<ResealEnd, StoreError> {
-		if pass.family < SEALED_FAMILIES.len() {
+		if pass.family < sealed_families().count() {
 			return Err(StoreError::Keys("the pass has not seen everything".into()));
 		}
 		self.database.flush_wal(true)?;
@@ -301,7 +295,7 @@ impl RocksStore {
 	/// When the store fails.
 	pub fn data_key_use(&self) -> Result<Vec<DataKeyUse>, StoreError> {
 		let mut usage = self.keys().ring().usage();
-		for place in SEALED_FAMILIES {
+		for place in sealed_families() {
 			self.scan_sealed(place, &[], &AFTER_ALL, |key, value| {
 				if is_sealed(place, key) {
 					usage.count(value).map_err(|_error| StoreError::Damaged { place })?;

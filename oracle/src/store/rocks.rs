@@ -11,6 +11,12 @@
 //! | `histories` | zone 4, meter index 4 | what a meter's figures are judged against |
 //! | `assessments` | zone 4, slot 4, meter index 4 | what was found about its figures |
 //! | `consents` | identifier 16 | what an owner shares, JSON |
+//! | `consents` | identifier 16 | a consent to share data |
+//! | `events` | number 8 | what happened |
+//! | `usage` | zone 4, length of the period 1, its start 8, page 4 | energy of a page's meters |
+//! | `answers` | blinded client and idempotency key 16 | what was answered |
+//! | `webhooks` | identifier | a subscription |
+//! | `deliveries` | subscription's identifier, 0, number 8 | an event on its way |
 //! | `meta` | a name | depends |
 //!
 //! The readings of a slot, of a page, or of a meter in a slot are each one short scan of `readings`, and
@@ -60,10 +66,34 @@ pub(super) const DEAD_LETTERS: &str = "dead-letters";
 pub(super) const HISTORIES: &str = "histories";
 pub(super) const ASSESSMENTS: &str = "assessments";
 pub(super) const CONSENTS: &str = "consents";
+pub(super) const EVENTS: &str = "events";
+pub(super) const USAGE: &str = "usage";
+pub(super) const ANSWERS: &str = "answers";
+pub(super) const WEBHOOKS: &str = "webhooks";
+pub(super) const DELIVERIES: &str = "deliveries";
 pub(super) const META: &str = "meta";
 /// All but the readings, which have options of their own.
-const SMALL_FAMILIES: [&str; 9] =
-	[PAGES, OUTBOX, REGISTRY, METERS, DEAD_LETTERS, HISTORIES, ASSESSMENTS, CONSENTS, META];
+const SMALL_FAMILIES: [&str; 14] = [
+	PAGES,
+	OUTBOX,
+	REGISTRY,
+	METERS,
+	DEAD_LETTERS,
+	HISTORIES,
+	ASSESSMENTS,
+	CONSENTS,
+	EVENTS,
+	USAGE,
+	ANSWERS,
+	WEBHOOKS,
+	DELIVERIES,
+	META,
+];
+
+/// Where sealed values are. The entries of the outbox have none.
+pub(super) fn sealed_families() -> impl Iterator<Item = &'static str> {
+	[READINGS].into_iter().chain(SMALL_FAMILIES).filter(|family| *family != OUTBOX)
+}
 
 pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_KEY_RING: &[u8] = b"key-ring";
@@ -484,6 +514,15 @@ impl RocksStore {
 		self.keys.seal(place, key, &value.encode(), &mut sealed)?;
 		batch.put_cf(self.family(place)?, key, sealed);
 		Ok(())
+	}
+
+	/// The same as [`write`](Self::write), for values that can change: nobody else changes one meanwhile.
+	pub(super) fn change(
+		&self,
+		fill: impl FnOnce(&mut WriteBatch) -> Result<(), StoreError>,
+	) -> Result<(), StoreError> {
+		let _changing = lock(&self.changing);
+		self.write(fill)
 	}
 
 	/// Writes what `fill` puts into the batch, all of it or nothing, and waits for the disk.
