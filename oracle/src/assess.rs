@@ -17,6 +17,7 @@ use vee::{Calendar, MeterClass, MeterFacts, MeterHistory, RuleSet, Validator, Ve
 use wia_ene_014::canonical::Quality;
 
 use crate::{
+	events::{Event, EventKind, Events},
 	metrics::Metrics,
 	reading::figures_in,
 	registry::{Registry, RegistryCell},
@@ -65,11 +66,13 @@ pub trait AssessmentStore: Send + Sync + 'static {
 	/// The history of a meter; an empty one if there is none.
 	fn history(&self, zone: ZoneId, meter: MeterIndex) -> Result<MeterHistory, StoreError>;
 
-	/// Keeps what was found on a page, and that it was judged, as one whole.
+	/// Keeps what was found on a page, adds its sealed values to the [roll-ups](crate::usage), and that it
+	/// was judged, as one whole.
 	fn keep_assessed(
 		&self,
 		zone: ZoneId,
 		page: AssessedPage,
+		span: SlotSpan,
 		meters: &[AssessedMeter],
 	) -> Result<(), StoreError>;
 
@@ -92,6 +95,8 @@ pub struct Assessor {
 	pub registry: Arc<RegistryCell>,
 	/// Where figures are counted.
 	pub metrics: Arc<Metrics>,
+	/// Told when something is found.
+	pub events: Arc<Events>,
 	/// The zones of this oracle.
 	pub zones: Vec<ZoneId>,
 	/// Told when a slot is sealed.
@@ -184,8 +189,12 @@ impl Assessor {
 			}
 			let found = assessed.iter().map(|meter| meter.found.len()).sum();
 			let page = AssessedPage { slot: slot.slot, page: page_number };
-			self.store.keep_assessed(zone, page, &assessed)?;
+			self.store.keep_assessed(zone, page, slot, &assessed)?;
 			self.metrics.count_assessed(readings.len(), found);
+			if found > 0 {
+				let event = Event::of(EventKind::FiguresDoubted).slot(zone, slot.slot);
+				self.events.publish(event.page(page_number).count(found as u64));
+			}
 			if !self.has_more(zone, page)? {
 				return Ok(());
 			}

@@ -10,6 +10,7 @@ use sp_core::H256;
 
 use crate::store::Attestation;
 
+pub mod market;
 pub mod node;
 
 /// A new block.

@@ -14,6 +14,7 @@ use crate::{
 	backoff::{Backoff, Pace},
 	chain::{ChainClient, ChainError, Head},
 	clock::Clock,
+	events::{Event, EventKind, Events},
 	metrics::Metrics,
 	registry::{Registry, RegistryCell},
 	store::{Store, StoreError},
@@ -50,6 +51,8 @@ pub struct HeadFollower<C> {
 	pub clock: Arc<dyn Clock>,
 	/// Where the block's number goes.
 	pub metrics: Arc<Metrics>,
+	/// Where it is told that the node goes and comes.
+	pub events: Arc<Events>,
 	/// Where the chain's clock is noted.
 	pub registry: Arc<RegistryCell>,
 	/// Where the blocks go.
@@ -65,6 +68,9 @@ impl<C: ChainClient> HeadFollower<C> {
 		let mut backoff = Backoff::new(RECONNECT);
 		loop {
 			let error = self.follow(&mut backoff).await?;
+			if self.metrics.is_connected() {
+				self.events.publish(Event::of(EventKind::NodeAway).detail(error.to_string()));
+			}
 			self.metrics.note_disconnected();
 			let wait = backoff.after_failure();
 			tracing::warn!(%error, ?wait, "the node is away");
@@ -90,6 +96,7 @@ impl<C: ChainClient> HeadFollower<C> {
 			};
 			if !self.metrics.is_connected() {
 				tracing::info!(block = head.number, "connected to the node");
+				self.events.publish(Event::of(EventKind::NodeBack).count(head.number));
 			}
 			backoff.reset();
 			self.registry.note_time(head.now_seconds);

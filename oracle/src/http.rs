@@ -5,47 +5,57 @@
 //! (RFC 9457). Handlers ask [`Shared::permit`] before anything else.
 
 use std::{
-	sync::Arc,
+	sync::{Arc, Mutex},
 	time::{SystemTime, UNIX_EPOCH},
 };
 
 use axum::{extract::DefaultBodyLimit, middleware, routing::get, Router};
 use energy_primitives::{AccountId, MeterId, ZoneId};
 use oracle_access::{Action, Kind, Principal, Resource};
-use tokio::sync::Semaphore;
+use tokio::sync::{watch, Semaphore};
 use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
 	access::{meter_resource, Gate},
+	chain::market::MarketReads,
 	clock::Clock,
+	events::Events,
 	ingest::Ingest,
 	metrics::Metrics,
 	registry::RegistryCell,
-	store::{rocks::RocksStore, Store},
+	store::{rocks::RocksStore, Store, StoreError},
 };
 
 pub mod document;
 mod edge;
+mod events;
 mod extract;
+mod market;
 mod meters;
+pub mod once;
 mod operations;
 pub mod problem;
 pub mod rate;
 mod readings;
+mod sharing;
 mod tokens;
 mod trace;
+mod usage;
 mod views;
 
 use document::{Documents, Interface};
 use extract::Caller;
+use once::Answers;
 use problem::Problem;
 use rate::{Rate, RateSettings};
 use trace::TraceIds;
 
 /// All bodies that are being served together, KiB.
 const BODIES_KIB: usize = 64 * 1024;
+/// The most streams and exports at once.
+const STREAMS: usize = 1_000;
 /// The most items in one answer.
 const ITEMS: usize = 100;
 
@@ -63,20 +73,41 @@ pub struct Api {
 	pub database: Arc<RocksStore>,
 	/// The registered meters.
 	pub registry: Arc<RegistryCell>,
+	/// The market on the chain.
+	pub market: Arc<dyn MarketReads>,
+	/// What happens.
+	pub events: Arc<Events>,
 	/// The counters.
 	pub metrics: Arc<Metrics>,
 	/// What time it is.
 	pub clock: Arc<dyn Clock>,
+	/// Becomes true when the service ends; streams end with it.
+	pub ending: watch::Receiver<bool>,
 	/// The zones of this oracle.
 	pub zones: Vec<ZoneId>,
 	/// The account that attests.
 	pub account: AccountId,
 }
 
+/// The interface cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InterfaceError {
+	/// Its description cannot be written.
+	#[error("the interface cannot be described: {0}")]
+	Description(#[from] serde_json::Error),
+	/// The store failed.
+	#[error(transparent)]
+	Store(#[from] StoreError),
+}
+
 /// The state behind the routes.
 struct Shared {
 	api: Api,
 	bodies: Arc<Semaphore>,
+	/// Room for streams and exports.
+	streams: Arc<Semaphore>,
+	answers: Mutex<Answers>,
 	traces: TraceIds,
 	/// What this process calls itself in answers' trace context.
 	span_id: String,
@@ -94,12 +125,28 @@ fn described() -> OpenApiRouter<Arc<Shared>> {
 		.routes(routes!(meters::recent_slots))
 		.routes(routes!(meters::slot_of_meter))
 		.routes(routes!(meters::findings))
+		.routes(routes!(usage::usage))
+		.routes(routes!(usage::green_button))
+		.routes(routes!(market::orders))
+		.routes(routes!(market::trades))
+		.routes(routes!(market::bill))
+		.routes(routes!(market::attestations))
+		.routes(routes!(market::reconciliation))
+		.routes(routes!(market::examine))
+		.routes(routes!(events::list))
+		.routes(routes!(events::stream))
+		.routes(routes!(events::socket))
+		.routes(routes!(sharing::give, sharing::consents))
+		.routes(routes!(sharing::consent, sharing::withdraw))
+		.routes(routes!(sharing::export_account))
+		.routes(routes!(sharing::export_zone))
 		.routes(routes!(operations::dead_letters))
 		.routes(routes!(operations::status))
 		.routes(routes!(operations::health))
 		.routes(routes!(operations::readiness))
 		.routes(routes!(operations::prometheus))
 		.routes(routes!(tokens::token))
+		.routes(routes!(tokens::revoke))
 		.routes(routes!(tokens::key_set))
 }
 
@@ -115,8 +162,8 @@ pub fn documents() -> serde_json::Result<Documents> {
 /// The routes.
 ///
 /// # Errors
-/// When their description cannot be written, which is a fault of this program.
-pub fn router(api: Api) -> serde_json::Result<Router> {
+/// When their description cannot be written, which is a fault of this program, or the store fails.
+pub fn router(api: Api) -> Result<Router, InterfaceError> {
 	let max_body_bytes = api.ingest.limits().max_body_bytes;
 	let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
 	let traces = TraceIds::new(u64::try_from(started.as_nanos()).unwrap_or(u64::MAX));
@@ -128,6 +175,8 @@ pub fn router(api: Api) -> serde_json::Result<Router> {
 	} = api.rate;
 	let shared = Arc::new(Shared {
 		bodies: Arc::new(Semaphore::new(BODIES_KIB)),
+		streams: Arc::new(Semaphore::new(STREAMS)),
+		answers: Answers::open(api.database.as_ref())?,
 		span_id: traces.next().to_string()[..16].to_owned(),
 		traces,
 		address_rate: Rate::new(
@@ -160,7 +209,10 @@ impl Shared {
 	) -> Result<Option<Principal>, Problem> {
 		let Some(gate) = &self.api.gate else { return Ok(None) };
 		let authorization = caller.authorization.as_deref();
-		let principal = gate.allow(authorization, action, &resource, &caller.request_id()).await?;
+		let purpose = caller.purpose.as_deref();
+		let request_id = caller.request_id();
+		let principal =
+			gate.allow_for_purpose(authorization, purpose, action, &resource, &request_id).await?;
 		self.client_rate.check(&principal.id().to_string())?;
 		Ok(Some(principal))
 	}

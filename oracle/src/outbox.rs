@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use crate::{
 	backoff::{Backoff, Pace},
 	chain::{AttestError, ChainClient, ChainError},
+	events::{Event, EventKind, Events},
 	metrics::Metrics,
 	store::{Attestation, PageKey, PageState, Store, StoreError},
 };
@@ -53,6 +54,8 @@ pub struct Outbox<C> {
 	pub store: Arc<dyn Store>,
 	/// Where pages are counted.
 	pub metrics: Arc<Metrics>,
+	/// Told what became of pages.
+	pub events: Arc<Events>,
 	/// Told when there is something new.
 	pub filled: Arc<Notify>,
 	/// How it is emptied.
@@ -129,6 +132,7 @@ impl<C: ChainClient> Outbox<C> {
 			Err(AttestError::TooLate) => {
 				tracing::error!(%zone, %slot, page, "the page came too late for the chain");
 				self.metrics.count_too_late();
+				self.tell(EventKind::PageTooLate, attestation.key);
 				Attempt::Finished(PageState::TooLate)
 			}
 			Err(error @ (AttestError::Refused(_) | AttestError::Unknown(_))) => {
@@ -153,14 +157,20 @@ impl<C: ChainClient> Outbox<C> {
 				"the other oracles agreed on another page"
 			);
 			self.metrics.count_outvoted();
+			self.tell(EventKind::PageOutvoted, attestation.key);
 		}
 		Ok(true)
+	}
+
+	fn tell(&self, kind: EventKind, PageKey { zone, slot, page }: PageKey) {
+		self.events.publish(Event::of(kind).slot(zone, slot).page(page));
 	}
 
 	fn done(&self, attestation: &Attestation) -> Attempt {
 		let PageKey { zone, slot, page } = attestation.key;
 		self.metrics.count_attested();
 		tracing::info!(%zone, %slot, page, "the page is attested");
+		self.tell(EventKind::PageAttested, attestation.key);
 		Attempt::Finished(PageState::Done)
 	}
 }

@@ -88,6 +88,30 @@ impl Registry {
 		self.meters.get(id)
 	}
 
+	/// The meters of an account in a zone, by their places. Looks at every meter.
+	pub fn meters_of(&self, owner: &AccountId, zone: ZoneId) -> Vec<MeterId> {
+		let mut meters: Vec<_> = self
+			.meters
+			.iter()
+			.filter(|(_, meter)| meter.zone == zone && meter.owner == *owner)
+			.map(|(id, meter)| (meter.index, *id))
+			.collect();
+		meters.sort_unstable();
+		meters.into_iter().map(|(_, id)| id).collect()
+	}
+
+	/// The meters of a zone, by their places.
+	pub fn meters_in(&self, zone: ZoneId) -> Vec<MeterId> {
+		let mut meters: Vec<_> = self
+			.meters
+			.iter()
+			.filter(|(_, meter)| meter.zone == zone)
+			.map(|(id, meter)| (meter.index, *id))
+			.collect();
+		meters.sort_unstable();
+		meters.into_iter().map(|(_, id)| id).collect()
+	}
+
 	/// How many meters of a zone are known.
 	pub fn count(&self, zone: ZoneId) -> u32 {
 		self.counts.get(&zone).copied().unwrap_or(0)

@@ -21,6 +21,7 @@ use tokio::sync::{watch, Notify};
 use crate::{
 	aggregate::Aggregator,
 	chain::Head,
+	events::{Event, EventKind, Events},
 	ingest::{writer::Coverage, Ingest, IngestError},
 	metrics::Metrics,
 	registry::RegistryCell,
@@ -64,6 +65,8 @@ pub struct Sealer {
 	pub outbox_filled: Arc<Notify>,
 	/// Told, each, when a slot is sealed.
 	pub slot_sealed: Vec<Arc<Notify>>,
+	/// Where it is told that a slot is sealed.
+	pub events: Arc<Events>,
 	/// The zones of this oracle.
 	pub zones: Vec<ZoneId>,
 	/// How long to wait after the end of a slot; `None` for [`default_grace_seconds`].
@@ -163,6 +166,8 @@ impl Sealer {
 		let meters: usize = pages.iter().map(|page| page.values.len()).sum();
 		tracing::info!(%zone, %slot, pages = pages.len(), readings, meters, "the slot is sealed");
 		self.metrics.count_sealed(pages.len());
+		let event = Event::of(EventKind::SlotSealed).slot(zone, slot).count(readings);
+		self.events.publish(event);
 		self.outbox_filled.notify_one();
 		self.slot_sealed.iter().for_each(|follower| follower.notify_one());
 		Ok(())

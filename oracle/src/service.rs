@@ -13,8 +13,9 @@ use crate::{
 	access::{AccessError, AccessSettings, Gate},
 	anchor::Anchor,
 	assess::Assessor,
-	chain::ChainClient,
+	chain::{market::MarketReads, ChainClient},
 	clock::Clock,
+	events::{Event, EventKind, Events},
 	follow::{FollowError, HeadFollower, RegistryFollower},
 	http::{self, rate::RateSettings, Api},
 	ingest::{
@@ -129,9 +130,9 @@ pub enum ServiceError {
 	/// A broker's source cannot be started.
 	#[error("a source cannot be started: {0}")]
 	Source(#[from] SourceError),
-	/// The description of the interface cannot be written.
-	#[error("the interface cannot be described: {0}")]
-	Description(serde_json::Error),
+	/// The interface cannot be served.
+	#[error(transparent)]
+	Interface(#[from] http::InterfaceError),
 	/// An outlet cannot be used as it is configured.
 	#[error(transparent)]
 	Outlet(#[from] OutletError),
@@ -163,7 +164,7 @@ impl Service {
 	/// no error: readings are taken with the registry that was last saved.
 	pub async fn start(
 		config: Config,
-		chain: impl ChainClient,
+		chain: impl ChainClient + MarketReads,
 		clock: impl Clock,
 	) -> Result<Self, ServiceError> {
 		let (chain, clock): (_, Arc<dyn Clock>) = (Arc::new(chain), Arc::new(clock));
@@ -174,6 +175,9 @@ impl Service {
 		let database = Arc::new(store);
 		let store: Arc<dyn Store> = database.clone();
 		let metrics = Arc::new(Metrics::default());
+		let events = Arc::new(Events::open(database.clone(), clock.clone())?);
+		let version = env!("CARGO_PKG_VERSION");
+		events.publish(Event::of(EventKind::Started).detail(version));
 		let registry = Arc::new(RegistryCell::default());
 		if let Some(saved) = store.load_registry(&config.zones)? {
 			tracing::info!(meters = saved.len(), "using the saved registry until the node answers");
@@ -220,6 +224,7 @@ impl Service {
 			chain: chain.clone(),
 			store: store.clone(),
 			metrics: metrics.clone(),
+			events: events.clone(),
 			filled: outbox_filled.clone(),
 			config: config.outbox,
 		};
@@ -237,6 +242,7 @@ impl Service {
 			store: database.clone(),
 			registry: registry.clone(),
 			metrics: metrics.clone(),
+			events: events.clone(),
 			zones: config.zones.clone(),
 			sealed: assessor_told.clone(),
 		};
@@ -247,6 +253,7 @@ impl Service {
 			coverage,
 			registry: registry.clone(),
 			metrics: metrics.clone(),
+			events: events.clone(),
 			outbox_filled,
 			slot_sealed: outlets.sealed.into_iter().chain([assessor_told]).collect(),
 			zones: config.zones.clone(),
@@ -274,15 +281,16 @@ impl Service {
 			store: store.clone(),
 			clock: clock.clone(),
 			metrics: metrics.clone(),
+			events: events.clone(),
 			registry: registry.clone(),
 			heads,
 		};
 		tasks.spawn(async move { head_follower.run().await.map_err(ServiceError::Follow) });
 
 		let (max_age_seconds, key_clock) = (config.data_key_max_age_seconds, clock.clone());
-		let key_database = database.clone();
+		let (key_database, key_events) = (database.clone(), events.clone());
 		tasks.spawn(async move {
-			renew_data_keys(key_database, key_clock, max_age_seconds)
+			renew_data_keys(key_database, key_events, key_clock, max_age_seconds)
 				.await
 				.map_err(ServiceError::Store)
 		});
@@ -342,13 +350,15 @@ impl Service {
 			ingest,
 			store,
 			database: database.clone(),
+			market: chain.clone(),
+			ending: stopped.clone(),
+			events,
 			registry,
 			metrics: metrics.clone(),
 			clock,
 			zones: config.zones,
 			account: chain.account(),
-		})
-		.map_err(ServiceError::Description)?;
+		})?;
 		let server = server.run(routes, async move {
 			// An error means that the service is gone, which is a reason to stop as well.
 			let _ = stopped.wait_for(|stop| *stop).await;
@@ -450,6 +460,7 @@ impl Service {
 /// nothing more could be written soon.
 async fn renew_data_keys(
 	store: Arc<RocksStore>,
+	events: Arc<Events>,
 	clock: Arc<dyn Clock>,
 	max_age_seconds: u64,
 ) -> Result<(), StoreError> {
@@ -459,7 +470,10 @@ async fn renew_data_keys(
 		let (store, now_seconds) = (store.clone(), clock.now_seconds());
 		let rotate = move || store.rotate_keys_if_due(now_seconds, max_age_seconds);
 		match tokio::task::spawn_blocking(rotate).await {
-			Ok(Ok(true)) => tracing::info!("values are encrypted with a new data key"),
+			Ok(Ok(true)) => {
+				tracing::info!("values are encrypted with a new data key");
+				events.publish(Event::of(EventKind::DataKeyRenewed));
+			}
 			Ok(Ok(false)) => {}
 			Ok(Err(error)) => return Err(error),
 			Err(_panicked) => return Err(StoreError::Keys("the rotation broke off".into())),

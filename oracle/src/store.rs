@@ -13,14 +13,17 @@ use wia_ene_014::canonical::SignedMessage;
 
 use crate::registry::Registry;
 
+mod answers;
 mod assessments;
 mod consents;
 pub mod dead_letter;
+mod events;
 pub mod keys;
 mod outlets;
 pub mod reading_key;
 pub mod reseal;
 pub mod rocks;
+mod usage;
 
 pub use dead_letter::{DeadLetter, KeptDeadLetter};
 pub use reading_key::{ReadingKey, ReadingSealer};

@@ -10,7 +10,7 @@ use energy_oracle::access::{consents::MemoryConsents, AccessSettings, Gate};
 use oracle_access::{
 	audit::{self, Checkpoint},
 	issue::{Secret, SecretHash},
-	Role,
+	Action, Kind, Role,
 };
 use support::*;
 
@@ -37,13 +37,27 @@ fn clients(devices: &[Device], zone: u32) -> String {
 				Role::Device => format!("meter = \"{}\"\n", hex::encode(devices[0].id().0)),
 				_ => String::new(),
 			};
-			let scopes =
-				r#""readings:write", "readings:read", "slots:read", "operations-events:read""#;
+			let scopes: Vec<String> = Kind::ALL
+				.iter()
+				.flat_map(|kind| {
+					Action::ALL
+						.iter()
+						.map(move |action| (kind, action))
+						.filter(|(kind, action)| **action == Action::Read || kind.is_writable())
+				})
+				.map(|(kind, action)| format!("\"{kind}:{action}\""))
+				.collect();
+			let scopes = scopes.join(", ");
 			format!(
 				"[[client]]\nid = \"{role}\"\nsecret_hashes = [\"{hash}\"]\nroles = [\"{role}\"]\n\
 				 scopes = [{scopes}]\n{more}\n"
 			)
 		})
+		.chain([format!(
+			"[[client]]\nid = \"grantee\"\nsecret_hashes = [\"{hash}\"]\nroles = [\"prosumer\"]\n\
+			 scopes = [\"slots:read\", \"readings:read\", \"consents:write\"]\naccount = \"{}\"\n",
+			account(devices.last().unwrap())
+		)])
 		.collect()
 }
 
@@ -288,4 +302,165 @@ async fn settings_that_cannot_be_used_are_named() {
 	let other = AccessSettings { trusted: vec![trusted], ..good.clone() };
 	assert_eq!(field(&other), Some("trusted.roles"));
 	assert_eq!(field(&good), None);
+}
+
+/// A market on the chain, and two meters with a sealed slot.
+mod endpoints {
+	use super::*;
+
+	/// Who may read what: the roles, besides those that may read everything of the kind.
+	const OWN: &[&str] = &["prosumer", "aggregator", "utility", "oracle-operator", "regulator"];
+	const ZONES: &[&str] = &["utility", "oracle-operator", "regulator"];
+
+	#[tokio::test(flavor = "multi_thread")]
+	async fn every_role_reads_what_the_table_says_and_nothing_else() {
+		let devices = [Device::new(0), Device::new(1)];
+		let guarded = Guarded::start(&devices, ZONE.0, |_| ()).await;
+		let slot = FIRST_SLOT;
+		let utility = guarded.token("utility").await;
+		let body = format!("{}\n{}", devices[0].full(slot, 1, 0), devices[1].full(slot, 2, 0));
+		assert_eq!(guarded.post(body, Some(&utility)).await.1["accepted"], 2);
+
+		let meter = |device: &Device| hex::encode(device.id().0);
+		let (own, other) = (meter(&devices[0]), meter(&devices[1]));
+		let owner = account(&devices[0]);
+		let stranger = account(&devices[1]);
+		let base = format!("/v1/zones/{ZONE}/slots/{slot}");
+		let time = "fromSeconds=0&toSeconds=1";
+		let slots = format!("zone={ZONE}&fromSlot=1&toSlot=2");
+		let table: Vec<(String, &[&str])> = vec![
+			(format!("/v1/meters/{own}"), OWN),
+			(format!("/v1/meters/{other}"), ZONES),
+			(format!("/v1/meters/{own}/usage?{time}"), OWN),
+			(format!("/v1/meters/{other}/usage?{time}"), ZONES),
+			(format!("/v1/meters/{own}/green-button?{time}"), OWN),
+			(format!("/v1/meters/{other}/green-button?{time}"), ZONES),
+			(format!("/v1/meters/{own}/slots/{slot}/findings"), OWN),
+			(format!("/v1/meters/{other}/slots/{slot}/findings"), ZONES),
+			(format!("/v1/zones/{ZONE}/meters"), ZONES),
+			(format!("{base}/attestations"), ZONES),
+			(format!("{base}/reconciliation"), ZONES),
+			(format!("{base}/orders"), &["regulator"]),
+			(format!("{base}/orders?account={owner}"), &["prosumer", "aggregator", "regulator"]),
+			(format!("{base}/orders?account={stranger}"), &["regulator"]),
+			(format!("{base}/trades"), &["regulator"]),
+			(format!("{base}/trades?account={owner}"), &["prosumer", "aggregator", "regulator"]),
+			(format!("{base}/trades?account={stranger}"), &["regulator"]),
+			(
+				format!("/v1/examination{base}/accounts/{owner}").replace("/v1/zones", "/zones"),
+				&["regulator"],
+			),
+			("/v1/events".into(), &["oracle-operator", "regulator", "administrator"]),
+			(
+				format!("/v1/events?zone={ZONE}"),
+				&["utility", "oracle-operator", "regulator", "administrator"],
+			),
+			("/v1/events/stream".into(), &["oracle-operator", "regulator"]),
+			(format!("/v1/events/stream?zone={ZONE}"), ZONES),
+			(format!("/v1/exports/accounts/{owner}?{slots}"), &["prosumer", "regulator"]),
+			(format!("/v1/exports/accounts/{stranger}?{slots}"), &["regulator"]),
+			(format!("/v1/exports/zones?{slots}"), &["regulator"]),
+			(format!("/v1/consents?account={owner}"), &["prosumer", "regulator"]),
+			(format!("/v1/consents?account={stranger}"), &["regulator"]),
+		];
+		for role in Role::ALL {
+			let role = role.to_string();
+			let token = guarded.token(&role).await;
+			for (path, permitted) in &table {
+				let expected = if permitted.contains(&role.as_str()) { 200 } else { 403 };
+				assert_eq!(guarded.get(path, Some(&token)).await, expected, "{role} on {path}");
+			}
+		}
+		for (path, _) in &table {
+			assert_eq!(guarded.get(path, None).await, 401, "{path}");
+		}
+		guarded.stop().await;
+	}
+
+	#[tokio::test(flavor = "multi_thread")]
+	async fn a_consent_opens_what_it_names_for_its_purpose_until_it_is_withdrawn() {
+		let devices = [Device::new(0), Device::new(1)];
+		let guarded = Guarded::start(&devices, ZONE.0, |_| ()).await;
+		let utility = guarded.token("utility").await;
+		assert_eq!(guarded.post(devices[0].full(FIRST_SLOT, 1, 0), Some(&utility)).await.0, 200);
+		let (owner, grantee) = (guarded.token("prosumer").await, guarded.token("grantee").await);
+		let path = format!("/v1/meters/{}/slots", hex::encode(devices[0].id().0));
+		let client = &guarded.oracle.client;
+		let read = |purpose: &'static str| {
+			client
+				.get(format!("{}{path}", guarded.oracle.url))
+				.bearer_auth(&grantee)
+				.header("purpose", purpose)
+				.send()
+		};
+		assert_eq!(read("advice").await.unwrap().status(), 403);
+
+		let give = |key: &'static str, purpose: &'static str| {
+			let request = serde_json::json!({
+				"grantee": account(&devices[1]),
+				"kinds": ["slots"],
+				"purpose": purpose,
+				"expiresAt": end(FIRST_SLOT) + 86_400,
+			});
+			client
+				.post(format!("{}/v1/consents", guarded.oracle.url))
+				.bearer_auth(&owner)
+				.header("idempotency-key", key)
+				.header("content-type", "application/json")
+				.body(request.to_string())
+				.send()
+		};
+		let given = give("first", "advice").await.unwrap();
+		assert_eq!(given.status(), 201);
+		let given: serde_json::Value = given.json().await.unwrap();
+		// The same again is the same consent; another request under the same key is refused.
+		let again = give("first", "advice").await.unwrap();
+		assert_eq!(again.status(), 201);
+		assert_eq!(again.json::<serde_json::Value>().await.unwrap(), given);
+		assert_eq!(give("first", "research").await.unwrap().status(), 409);
+
+		assert_eq!(read("advice").await.unwrap().status(), 200);
+		assert_eq!(read("advertising").await.unwrap().status(), 403);
+		let readings = format!("{path}/{FIRST_SLOT}");
+		assert_eq!(guarded.get(&readings, Some(&grantee)).await, 403, "it shares slots only");
+
+		let id = given["id"].as_str().unwrap();
+		let withdraw = |token: &str| {
+			client
+				.delete(format!("{}/v1/consents/{id}", guarded.oracle.url))
+				.bearer_auth(token)
+				.send()
+		};
+		assert_eq!(withdraw(&grantee).await.unwrap().status(), 403);
+		assert_eq!(withdraw(&owner).await.unwrap().status(), 200);
+		assert_eq!(read("advice").await.unwrap().status(), 403);
+		guarded.stop().await;
+	}
+
+	#[tokio::test(flavor = "multi_thread")]
+	async fn a_revoked_token_is_good_for_nothing() {
+		let devices = [Device::new(0)];
+		let guarded = Guarded::start(&devices, ZONE.0, |_| ()).await;
+		let token = guarded.token("regulator").await;
+		let other = guarded.token("regulator").await;
+		assert_eq!(guarded.get("/v1/status", Some(&token)).await, 200);
+		let revoke = |token: &str, client: &str| {
+			guarded
+				.oracle
+				.client
+				.post(format!("{}/oauth/revoke", guarded.oracle.url))
+				.basic_auth(client, Some(SECRET))
+				.header("content-type", "application/x-www-form-urlencoded")
+				.body(format!("token={token}"))
+				.send()
+		};
+		let by_another = revoke(&token, "prosumer").await.unwrap();
+		assert_eq!(by_another.status(), 400);
+		assert_eq!(guarded.get("/v1/status", Some(&token)).await, 200);
+		assert_eq!(revoke(&token, "regulator").await.unwrap().status(), 200);
+		assert_eq!(guarded.get("/v1/status", Some(&token)).await, 401);
+		assert_eq!(guarded.get("/v1/status", Some(&other)).await, 200);
+		assert_eq!(revoke("no token", "regulator").await.unwrap().status(), 200);
+		guarded.stop().await;
+	}
 }

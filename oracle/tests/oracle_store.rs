@@ -9,6 +9,7 @@ use std::{fs, path::Path, sync::Arc};
 use codec::Encode;
 use energy_oracle::{
 	assess::{AssessmentStore, Assessor},
+	events::Events,
 	registry::{Registry, RegistryCell},
 	retention::Retention,
 	store::{
@@ -359,6 +360,7 @@ mod assessment {
 			store: store.clone(),
 			registry: registry_of(devices),
 			metrics: Arc::default(),
+			events: Arc::new(Events::open(store.clone(), Arc::new(TestClock::default())).unwrap()),
 			zones: vec![ZONE],
 			sealed: Arc::new(Notify::new()),
 		}

@@ -12,8 +12,9 @@ use std::{sync::Arc, time::Duration};
 
 use codec::{Decode, DecodeAll, Encode};
 use energy_primitives::{
-	api::{AttestedPage, Clock, ZoneSummary},
-	AccountId, Meter, MeterId, MeterIndex, MeterValue, Slot, SlotCalendar, ZoneId,
+	api::{AttestedPage, Clock, OpenOrder, SlotSummary, ZoneSummary},
+	AccountId, Bill, Meter, MeterId, MeterIndex, MeterValue, OrderIndex, Position, Slot,
+	SlotCalendar, ZoneId,
 };
 use sp_core::H256;
 use subxt::{
@@ -28,7 +29,10 @@ use subxt::{
 use subxt_signer::sr25519::Keypair;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{AttestError, ChainClient, ChainError, FinalizedBlocks, Head, Inclusion};
+use super::{
+	market::{MarketReads, Reply},
+	AttestError, ChainClient, ChainError, FinalizedBlocks, Head, Inclusion,
+};
 use crate::store::Attestation;
 
 /// How long an answer of the node may take.
@@ -398,6 +402,48 @@ impl FinalizedBlocks for NodeBlocks {
 				.map(|bytes| bytes.0))
 		});
 		answers.await.map_err(unreachable)?
+	}
+}
+
+impl MarketReads for NodeClient {
+	fn market_slot(&self, zone: ZoneId, slot: Slot) -> Reply<'_, Option<SlotSummary>> {
+		Box::pin(self.call("EnergyApi_slot", (zone, slot).encode()))
+	}
+
+	fn orders(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		account: Option<AccountId>,
+		from: OrderIndex,
+	) -> Reply<'_, Vec<OpenOrder>> {
+		Box::pin(self.call("EnergyApi_orders", (zone, slot, account, from).encode()))
+	}
+
+	fn positions(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		from: u32,
+	) -> Reply<'_, Vec<Position<AccountId>>> {
+		Box::pin(self.call("EnergyApi_positions", (zone, slot, from).encode()))
+	}
+
+	fn position(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		account: AccountId,
+	) -> Reply<'_, Option<Position<AccountId>>> {
+		Box::pin(self.call("EnergyApi_position", (zone, slot, account).encode()))
+	}
+
+	fn bill(&self, zone: ZoneId, slot: Slot, account: AccountId) -> Reply<'_, Option<Bill>> {
+		Box::pin(self.call("EnergyApi_bill", (zone, slot, account).encode()))
+	}
+
+	fn attestation(&self, zone: ZoneId, slot: Slot, page: u32) -> Reply<'_, Option<AttestedPage>> {
+		Box::pin(self.attested_page(zone, slot, page))
 	}
 }
 

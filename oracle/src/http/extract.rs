@@ -26,6 +26,8 @@ pub struct Caller {
 	pub authorization: Option<String>,
 	/// What the data is asked for.
 	pub purpose: Option<String>,
+	/// A name that the client gives to this request, so that it can send it again.
+	pub idempotency_key: Option<String>,
 	/// The identifier of the request.
 	pub trace: Option<TraceId>,
 }
@@ -44,6 +46,7 @@ impl Caller {
 		Self {
 			authorization: text(header::AUTHORIZATION),
 			purpose: text(header::HeaderName::from_static(PURPOSE_HEADER)),
+			idempotency_key: text(header::HeaderName::from_static("idempotency-key")),
 			trace: parts.extensions.get().copied(),
 		}
 	}

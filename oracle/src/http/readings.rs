@@ -10,6 +10,7 @@ use axum::{
 	Json,
 };
 use oracle_port::Verdict;
+use secure_server::PeerIdentity;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -139,7 +140,9 @@ async fn take(shared: &Shared, request: Request) -> Result<Vec<Verdict>, Problem
 		None => Sender::Anyone,
 		Some(gate) => {
 			let authorization = caller.authorization.as_deref();
-			gate.sender(authorization, &shared.api.zones, &caller.request_id()).await?
+			let identity = parts.extensions.get::<PeerIdentity>();
+			let request_id = caller.request_id();
+			gate.sender_of(authorization, identity, &shared.api.zones, &request_id).await?
 		}
 	};
 	let request = Request::from_parts(parts, body);

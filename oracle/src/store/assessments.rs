@@ -1,11 +1,11 @@
 //! What was found about figures, on RocksDB.
 
-use energy_primitives::{MeterIndex, Slot, ZoneId};
+use energy_primitives::{MeterIndex, Slot, SlotSpan, ZoneId};
 use vee::MeterHistory;
 
 use super::{
 	rocks::{lock, RocksStore, ASSESSMENTS, HISTORIES, META},
-	StoreError,
+	PageKey, Store, StoreError,
 };
 use crate::assess::{AssessedMeter, AssessedPage, Assessment, AssessmentStore};
 
@@ -49,6 +49,7 @@ impl AssessmentStore for RocksStore {
 		&self,
 		zone: ZoneId,
 		page: AssessedPage,
+		span: SlotSpan,
 		meters: &[AssessedMeter],
 	) -> Result<(), StoreError> {
 		let _changing = lock(&self.changing);
@@ -61,6 +62,10 @@ impl AssessmentStore for RocksStore {
 					let key = assessment_key(zone, page.slot, *meter);
 					self.put(batch, ASSESSMENTS, &key, &found)?;
 				}
+			}
+			let key = PageKey { zone, slot: page.slot, page: page.page };
+			if let Some(sealed) = self.page(key)? {
+				self.put_usage(batch, key, &sealed.attestation.values, span)?;
 			}
 			self.put(batch, META, &assessed_key(zone), &(page.slot, page.page))
 		})

@@ -35,8 +35,10 @@ use sealed_values::{KeyId, KeyUsage, Place, ResealError};
 use serde::Serialize;
 
 use super::{
-	reading_key::READINGS,
-	rocks::{lock, sealed_families, RocksStore, DEAD_LETTERS, META, META_FORMAT, META_KEY_RING},
+	rocks::{
+		lock, sealed_families, RocksStore, AFTER_ALL, DEAD_LETTERS, META, META_FORMAT,
+		META_KEY_RING,
+	},
 	StoreError,
 };
 
@@ -47,8 +49,6 @@ pub const MANY_DATA_KEYS: usize = sealed_values::MAX_DATA_KEYS / 4;
 const BATCH_VALUES: usize = 256;
 /// The most bytes that a batch writes, but for its last value.
 const BATCH_BYTES: usize = 1 << 20;
-/// Comes after every key.
-const AFTER_ALL: [u8; 64] = [0xff; 64];
 
 /// A walk through all values.
 pub struct ResealPass {

@@ -90,6 +90,9 @@ const SMALL_FAMILIES: [&str; 14] = [
 	META,
 ];
 
+/// Comes after every key.
+pub(super) const AFTER_ALL: [u8; 64] = [0xff; 64];
+
 /// Where sealed values are. The entries of the outbox have none.
 pub(super) fn sealed_families() -> impl Iterator<Item = &'static str> {
 	[READINGS].into_iter().chain(SMALL_FAMILIES).filter(|family| *family != OUTBOX)
@@ -561,6 +564,51 @@ impl RocksStore {
 			visit(&key, self.decode(place, &key, &sealed, &mut plain)?)?;
 		}
 		Ok(())
+	}
+
+	/// Shows the entries of a family from a key on, decrypted, until `visit` says stop.
+	pub(super) fn scan_from<T: Decode>(
+		&self,
+		place: &'static str,
+		from: &[u8],
+		mut visit: impl FnMut(&[u8], T) -> Result<bool, StoreError>,
+	) -> Result<(), StoreError> {
+		let mut plain = Vec::new();
+		self.scan_sealed(place, from, &AFTER_ALL, |key, sealed| {
+			visit(key, self.decode(place, key, sealed, &mut plain)?)
+		})
+	}
+
+	/// The last key of a family.
+	pub(super) fn last_key(&self, place: &'static str) -> Result<Option<Box<[u8]>>, StoreError> {
+		let family = self.family(place)?;
+		let last = self.database.iterator_cf(family, IteratorMode::End).next().transpose()?;
+		Ok(last.map(|(key, _value)| key))
+	}
+
+	/// The slots among some that have pages, oldest first, at most `limit`.
+	pub(super) fn sealed_slots(
+		&self,
+		zone: ZoneId,
+		slots: Range<Slot>,
+		limit: usize,
+	) -> Result<Vec<Slot>, StoreError> {
+		let mut found: Vec<Slot> = Vec::new();
+		let mut from = slots.start;
+		let end = page_key(PageKey { zone, slot: slots.end, page: 0 });
+		// From slot to slot: a slot may have many pages.
+		while found.len() < limit && from < slots.end {
+			let mut next = None;
+			let first = page_key(PageKey { zone, slot: from, page: 0 });
+			self.scan_sealed(PAGES, &first, &end, |key, _value| {
+				next = Some(Slot(number_at(PAGES, key, 4)?));
+				Ok(false)
+			})?;
+			let Some(slot) = next else { break };
+			found.push(slot);
+			from = slot.next();
+		}
+		Ok(found)
 	}
 
 	/// Shows the entries from `from` to before `to`, as they are stored, until `visit` says stop.

@@ -14,7 +14,10 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use energy_oracle::{
-	chain::{AttestError, ChainClient, ChainError, Head, Inclusion},
+	chain::{
+		market::{MarketReads, Reply},
+		AttestError, ChainClient, ChainError, Head, Inclusion,
+	},
 	clock::Clock,
 	service::{Config, Service},
 	store::{
@@ -24,8 +27,8 @@ use energy_oracle::{
 	},
 };
 use energy_primitives::{
-	api::{AttestedPage, ZoneSummary, PAGE_LIMIT},
-	AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId,
+	api::{AttestedPage, OpenOrder, SlotSummary, ZoneSummary, PAGE_LIMIT},
+	AccountId, Bill, Meter, MeterId, MeterIndex, OrderIndex, Position, Slot, SlotCalendar, ZoneId,
 };
 use sp_core::H256;
 use tokio::sync::watch;
@@ -178,6 +181,10 @@ struct State {
 	remarks: Vec<Vec<u8>>,
 	faults: VecDeque<Fault>,
 	is_away: bool,
+	markets: BTreeMap<(ZoneId, Slot), SlotSummary>,
+	orders: Vec<((ZoneId, Slot), OpenOrder)>,
+	positions: Vec<((ZoneId, Slot), Position<AccountId>)>,
+	bills: BTreeMap<(ZoneId, Slot, AccountId), Bill>,
 }
 
 /// A chain in memory. Clones are the same chain.
@@ -233,6 +240,22 @@ impl FakeChain {
 
 	pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
 		self.state.lock().unwrap().faults.extend(faults);
+	}
+
+	/// Puts a market on the chain: its slot, an order, a position and a bill.
+	pub fn set_market(
+		&self,
+		place: (ZoneId, Slot),
+		market: SlotSummary,
+		order: OpenOrder,
+		position: Position<AccountId>,
+		bill: Bill,
+	) {
+		let mut state = self.state.lock().unwrap();
+		state.bills.insert((place.0, place.1, position.account.clone()), bill);
+		state.markets.insert(place, market);
+		state.orders.push((place, order));
+		state.positions.push((place, position));
 	}
 
 	/// The pages on chain.
@@ -377,6 +400,69 @@ impl ChainClient for FakeChain {
 /// A client without a time-out.
 pub fn http_client() -> reqwest::Client {
 	energy_oracle::https::builder(None).unwrap().build().unwrap()
+}
+
+impl MarketReads for FakeChain {
+	fn market_slot(&self, zone: ZoneId, slot: Slot) -> Reply<'_, Option<SlotSummary>> {
+		let market = self.answer(|state| state.markets.get(&(zone, slot)).cloned());
+		Box::pin(async move { market })
+	}
+
+	fn orders(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		account: Option<AccountId>,
+		from: OrderIndex,
+	) -> Reply<'_, Vec<OpenOrder>> {
+		let orders = self.answer(|state| {
+			let orders = state.orders.iter().filter(|(place, _)| *place == (zone, slot));
+			let orders = orders.map(|(_, order)| order).filter(|order| {
+				order.index >= from
+					&& account.as_ref().is_none_or(|account| *account == order.account)
+			});
+			orders.take(PAGE_LIMIT as usize).cloned().collect()
+		});
+		Box::pin(async move { orders })
+	}
+
+	fn positions(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		from: u32,
+	) -> Reply<'_, Vec<Position<AccountId>>> {
+		let positions = self.answer(|state| {
+			let positions = state.positions.iter().filter(|(place, _)| *place == (zone, slot));
+			let positions = positions.map(|(_, position)| position.clone());
+			positions.skip(from as usize).take(PAGE_LIMIT as usize).collect()
+		});
+		Box::pin(async move { positions })
+	}
+
+	fn position(
+		&self,
+		zone: ZoneId,
+		slot: Slot,
+		account: AccountId,
+	) -> Reply<'_, Option<Position<AccountId>>> {
+		let position = self.answer(|state| {
+			let mut positions = state.positions.iter();
+			let found = positions
+				.find(|(place, position)| *place == (zone, slot) && position.account == account);
+			found.map(|(_, position)| position.clone())
+		});
+		Box::pin(async move { position })
+	}
+
+	fn bill(&self, zone: ZoneId, slot: Slot, account: AccountId) -> Reply<'_, Option<Bill>> {
+		let bill = self.answer(|state| state.bills.get(&(zone, slot, account)).copied());
+		Box::pin(async move { bill })
+	}
+
+	fn attestation(&self, zone: ZoneId, slot: Slot, page: u32) -> Reply<'_, Option<AttestedPage>> {
+		Box::pin(self.attested_page(zone, slot, page))
+	}
 }
 
 /// An oracle that runs, and a client of it.

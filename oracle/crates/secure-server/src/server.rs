@@ -319,12 +319,13 @@ macro_rules! drive {
 
 async fn serve_http1(
 	shared: &Shared,
-	stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+	stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 	service: ConnectionService,
 	activity: Arc<Activity>,
 	mut drain: watch::Receiver<bool>,
 ) {
-	let connection = shared.http1.serve_connection(TokioIo::new(stream), service);
+	// A connection that becomes a WebSocket is its handler's from then on.
+	let connection = shared.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
 	drive!(shared, connection, activity, drain)
 }
 
