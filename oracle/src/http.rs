@@ -150,13 +150,13 @@ fn described() -> OpenApiRouter<Arc<Shared>> {
 		.routes(routes!(tokens::key_set))
 }
 
-/// The description of the interface.
+/// The description of the interface, of an oracle with or without access control.
 ///
 /// # Errors
 /// When it cannot be written, which is a fault of this program.
-pub fn documents() -> serde_json::Result<Documents> {
+pub fn documents(is_guarded: bool) -> serde_json::Result<Documents> {
 	let (_routes, description) = described().split_for_parts();
-	Documents::new(&description)
+	Documents::new(&description, is_guarded)
 }
 
 /// The routes.
@@ -187,8 +187,9 @@ pub fn router(api: Api) -> Result<Router, InterfaceError> {
 		reading_rate: Rate::new(reading_requests_per_second, reading_requests_per_second),
 		api,
 	});
+	let is_guarded = shared.api.gate.is_some();
 	let (routes, description) = described().split_for_parts();
-	let Documents { current, earlier } = Documents::new(&description)?;
+	let Documents { current, earlier } = Documents::new(&description, is_guarded)?;
 	Ok(routes
 		.route("/v1/openapi.json", get(|| async { document::answer(current) }))
 		.route("/v1/openapi-3.0.json", get(|| async { document::answer(earlier) }))

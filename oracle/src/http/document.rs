@@ -40,7 +40,7 @@ use super::problem::{Problem, MEDIA_TYPE};
 		(name = "access", description = "Tokens."),
 		(name = "operations", description = "The state of the service."),
 	),
-	components(schemas(Problem)),
+	components(schemas(Problem, super::sharing::ConsentSideView)),
 	security(("bearer" = []), ("oauth2" = [])),
 	modifiers(&Security),
 )]
@@ -68,13 +68,17 @@ pub struct Documents {
 }
 
 impl Documents {
-	/// Completes the description that the routes make.
+	/// Completes the description that the routes make, of an oracle with or without access control.
 	///
 	/// # Errors
 	/// When it is no JSON, which is a fault of this program.
-	pub fn new(description: &Description) -> serde_json::Result<Self> {
+	pub fn new(description: &Description, is_guarded: bool) -> serde_json::Result<Self> {
 		let mut document = serde_json::to_value(description)?;
-		add_refusals(&mut document);
+		if !is_guarded {
+			open(&mut document);
+		}
+		add_refusals(&mut document, is_guarded);
+		add_bounds(&mut document);
 		let current = serde_json::to_string(&document)?;
 		to_earlier(&mut document);
 		Ok(Self { current, earlier: serde_json::to_string(&document)? })
@@ -86,20 +90,61 @@ pub fn answer(document: String) -> Response {
 	([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
+/// Takes out what says that a token is needed.
+fn open(document: &mut Value) {
+	if let Some(document) = document.as_object_mut() {
+		document.remove("security");
+	}
+	if let Some(components) = document.pointer_mut("/components").and_then(Value::as_object_mut) {
+		components.remove("securitySchemes");
+	}
+	let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+	for item in paths.into_iter().flat_map(|paths| paths.values_mut()) {
+		for operation in item.as_object_mut().into_iter().flat_map(|item| item.values_mut()) {
+			if let Some(operation) = operation.as_object_mut() {
+				operation.remove("security");
+			}
+		}
+	}
+}
+
+/// Says how large the numbers of this program can be. The formats `int32` and `int64` are those of signed
+/// numbers, and a description made of unsigned ones says no more than that they are not below zero.
+fn add_bounds(value: &mut Value) {
+	match value {
+		Value::Array(values) => values.iter_mut().for_each(add_bounds),
+		Value::Object(object) => {
+			object.values_mut().for_each(add_bounds);
+			if object.get("minimum").and_then(Value::as_u64) == Some(0) {
+				let largest = match object.get("format").and_then(Value::as_str) {
+					Some("int32") => u64::from(u32::MAX),
+					Some("int64") => u64::MAX,
+					_ => return,
+				};
+				object.remove("format");
+				object.entry("maximum").or_insert_with(|| json!(largest));
+			}
+		}
+		_ => {}
+	}
+}
+
 /// Adds to each operation the ways in which it can be refused.
-fn add_refusals(document: &mut Value) {
+fn add_refusals(document: &mut Value, is_guarded: bool) {
 	let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
 	for operations in paths.values_mut() {
 		let Some(operations) = operations.as_object_mut() else { continue };
 		for operation in operations.values_mut() {
-			let is_open = operation.get("security").is_some_and(|security| {
-				security.as_array().is_some_and(|any| any.iter().all(|one| one == &json!({})))
-			});
+			let is_open = !is_guarded
+				|| operation.get("security").is_some_and(|security| {
+					security.as_array().is_some_and(|any| any.iter().all(|one| one == &json!({})))
+				});
 			let takes_body = operation.get("requestBody").is_some();
-			let has_place = operation
-				.get("parameters")
-				.and_then(Value::as_array)
-				.is_some_and(|all| all.iter().any(|one| one["in"] == "path"));
+			let names_something =
+				operation.get("parameters").and_then(Value::as_array).is_some_and(|all| {
+					let names = ["account", "zone"].map(Value::from);
+					all.iter().any(|one| one["in"] == "path" || names.contains(&one["name"]))
+				});
 			let mut refusals = vec![
 				(400, "The request is wrong."),
 				(405, "The resource has no such method."),
@@ -111,7 +156,7 @@ fn add_refusals(document: &mut Value) {
 				refusals.push((401, "There is no token, or none that is good."));
 				refusals.push((403, "No policy permits it."));
 			}
-			if has_place {
+			if names_something {
 				refusals.push((404, "There is no such thing."));
 			}
 			if takes_body {

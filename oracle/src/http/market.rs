@@ -29,7 +29,7 @@ const PAGES_COMPARED: usize = 64;
 /// An account as it is written in a request.
 pub(super) fn parse_account(text: &str) -> Result<AccountId, Problem> {
 	AccountId::from_ss58check(text)
-		.map_err(|_error| Problem::bad_request("bad-account", "an account is written as SS58"))
+		.map_err(|_error| Problem::not_found("there is no such account: it is written as SS58"))
 }
 
 fn resource_in(kind: Kind, zone: ZoneId, slot: Slot, owner: Option<&AccountId>) -> Resource {

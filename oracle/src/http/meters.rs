@@ -104,7 +104,7 @@ pub(super) async fn meters_of_zone(
 	get,
 	path = "/v1/meters/{meterId}",
 	tag = "meters",
-	params(("meterId" = String, Path, description = "64 hexadecimal digits.")),
+	params(("meterId" = String, Path, description = "64 hexadecimal digits.", pattern = "^[0-9a-fA-F]{64}$")),
 	responses((status = 200, description = "The meter, as the chain has it.", body = MeterView))
 )]
 pub(super) async fn meter(
@@ -154,7 +154,7 @@ pub struct Before {
 	get,
 	path = "/v1/meters/{meterId}/slots",
 	tag = "meters",
-	params(("meterId" = String, Path, description = "64 hexadecimal digits."), Before),
+	params(("meterId" = String, Path, description = "64 hexadecimal digits.", pattern = "^[0-9a-fA-F]{64}$"), Before),
 	responses((status = 200, description = "Slots, newest first.", body = SlotsOfMeter))
 )]
 pub(super) async fn recent_slots(
@@ -326,7 +326,7 @@ impl ReadingWithPath {
 	path = "/v1/meters/{meterId}/slots/{slot}",
 	tag = "meters",
 	params(
-		("meterId" = String, Path, description = "64 hexadecimal digits."),
+		("meterId" = String, Path, description = "64 hexadecimal digits.", pattern = "^[0-9a-fA-F]{64}$"),
 		("slot" = u32, Path, description = "The slot."),
 	),
 	responses((status = 200, description = "The readings.", body = SlotOfMeter))
@@ -417,7 +417,7 @@ pub struct Findings {
 	path = "/v1/meters/{meterId}/slots/{slot}/findings",
 	tag = "meters",
 	params(
-		("meterId" = String, Path, description = "64 hexadecimal digits."),
+		("meterId" = String, Path, description = "64 hexadecimal digits.", pattern = "^[0-9a-fA-F]{64}$"),
 		("slot" = u32, Path, description = "The slot."),
 	),
 	responses((status = 200, description = "What was found.", body = Findings))

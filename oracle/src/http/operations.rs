@@ -84,7 +84,10 @@ pub(super) async fn dead_letters(
 ) -> Result<Json<DeadLetters>, Problem> {
 	let resource = Resource::new(Kind::OperationsEvents, "dead-letters");
 	shared.permit(&caller, Action::Read, resource).await?;
-	let limit = limit.unwrap_or(ITEMS).clamp(1, ITEMS);
+	let limit = limit.unwrap_or(ITEMS);
+	if !(1..=ITEMS).contains(&limit) {
+		return Err(Problem::bad_request("bad-query", format!("limit: 1 to {ITEMS}")));
+	}
 	blocking(move || {
 		let kept = shared.api.store.dead_letters(after, limit)?;
 		let next_after = kept.last().filter(|_| kept.len() == limit).map(|last| last.number);
@@ -146,6 +149,7 @@ pub(super) async fn readiness(State(shared): State<Arc<Shared>>) -> Result<&'sta
 	get,
 	path = "/metrics",
 	tag = "operations",
+	security((), ("bearer" = []), ("oauth2" = [])),
 	responses((status = 200, description = "Counters.", body = String, content_type = "text/plain"))
 )]
 pub(super) async fn prometheus(

@@ -1,6 +1,6 @@
 //! Takes signed readings.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::{
 	body::Bytes,
@@ -12,13 +12,32 @@ use axum::{
 use oracle_port::Verdict;
 use secure_server::PeerIdentity;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+	openapi::{ArrayBuilder, Object, OneOfBuilder, RefOr, Schema},
+	PartialSchema, ToSchema,
+};
 
 use super::{extract::Caller, problem::Problem, Shared, BODIES_KIB};
 use crate::ingest::{body::Format, IngestError, Messages, Sender};
 
 /// How long a request's body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One message, or several.
+struct MessagesView;
+
+impl PartialSchema for MessagesView {
+	fn schema() -> RefOr<Schema> {
+		let several = ArrayBuilder::new().items(Object::new()).min_items(Some(1));
+		OneOfBuilder::new().item(Object::new()).item(several).into()
+	}
+}
+
+impl ToSchema for MessagesView {
+	fn name() -> Cow<'static, str> {
+		"Messages".into()
+	}
+}
 
 /// What became of the messages.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -87,8 +106,8 @@ enum VerdictStatus {
 	request_body(
 		description = "Messages of WIA-ENE-014, signed by their meters.",
 		content(
-			(serde_json::Value = "application/json"),
-			(String = "application/x-ndjson"),
+			(MessagesView = "application/json"),
+			(Object = "application/x-ndjson"),
 		)
 	),
 	responses((status = 200, description = "What became of each message.", body = Taken))

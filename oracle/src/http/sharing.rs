@@ -30,8 +30,6 @@ use crate::access::{
 
 /// How many lines of an export wait for a slow reader.
 const LINES_WAITING: usize = 16;
-/// The most slots of one export.
-const EXPORT_SLOTS: u32 = 100_000;
 
 impl From<ConsentError> for Problem {
 	fn from(error: ConsentError) -> Self {
@@ -122,7 +120,13 @@ struct Consents {
 	post,
 	path = "/v1/consents",
 	tag = "sharing",
-	params(("idempotency-key" = Option<String>, Header, description = "A name for this request.")),
+	params((
+		"idempotency-key" = Option<String>,
+		Header,
+		description = "A name for this request.",
+		min_length = 1,
+		max_length = 255
+	)),
 	request_body = NewConsent,
 	responses(
 		(status = 201, description = "It holds.", body = Consent),
@@ -175,7 +179,7 @@ fn given() -> ConsentSide {
 #[derive(ToSchema)]
 #[schema(as = ConsentSide, rename_all = "kebab-case")]
 #[allow(dead_code)]
-enum ConsentSideView {
+pub(super) enum ConsentSideView {
 	/// It gave it.
 	Given,
 	/// It was given to it.
@@ -253,7 +257,7 @@ pub struct ExportQuery {
 	/// The first slot.
 	#[param(value_type = u32)]
 	from_slot: Slot,
-	/// The first slot after them. At most 100,000.
+	/// The first slot after them.
 	#[param(value_type = u32)]
 	to_slot: Slot,
 }
@@ -322,10 +326,6 @@ fn export(
 ) -> Result<Response, Problem> {
 	let ExportQuery { zone, from_slot, to_slot } = query;
 	shared.serves(zone)?;
-	if to_slot.0.checked_sub(from_slot.0).is_none_or(|slots| slots > EXPORT_SLOTS) {
-		let detail = format!("toSlot has to be at most {EXPORT_SLOTS} after fromSlot");
-		return Err(Problem::bad_request("bad-query", detail));
-	}
 	let Some(registry) = shared.api.registry.load() else {
 		return Err(Problem::unavailable("no-registry", "the registry has not been read yet"));
 	};

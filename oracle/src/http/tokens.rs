@@ -89,6 +89,7 @@ pub(super) async fn token(
 #[allow(dead_code)]
 struct RevocationRequest {
 	/// The token.
+	#[schema(min_length = 1)]
 	token: String,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
 	extract::State,
-	http::header,
+	http::{header, StatusCode},
 	response::{IntoResponse, Response},
 	Json,
 };
@@ -23,6 +23,8 @@ use super::{
 };
 use crate::usage::{Granularity, UsageStore};
 
+/// The last second of the year 9998: periods that begin before it end in years of four digits.
+const LAST_SECOND: u64 = 253_370_764_799;
 /// The most periods in one answer.
 const PERIODS: usize = 1_000;
 /// The most slots in one Green Button document: 31 days of quarter hours, with some to spare.
@@ -34,8 +36,10 @@ const GREEN_BUTTON_SLOTS: usize = 4_000;
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct UsageQuery {
 	/// The first second, since 1970.
+	#[param(maximum = 253370764799i64)]
 	from_seconds: u64,
 	/// The first second after it.
+	#[param(maximum = 253370764799i64)]
 	to_seconds: u64,
 	/// The length of the periods.
 	#[serde(default = "daily")]
@@ -96,14 +100,11 @@ impl Shared {
 }
 
 fn check_time(from_seconds: u64, to_seconds: u64) -> Result<(), Problem> {
-	let is_known = |seconds| Granularity::Month.next_period(seconds).is_some();
-	if from_seconds < to_seconds && is_known(from_seconds) && is_known(to_seconds) {
+	if from_seconds.max(to_seconds) <= LAST_SECOND {
 		return Ok(());
 	}
-	Err(Problem::bad_request(
-		"bad-query",
-		"fromSeconds has to be before toSeconds, and both before the year 9999",
-	))
+	let detail = format!("fromSeconds and toSeconds are at most {LAST_SECOND}");
+	Err(Problem::bad_request("bad-query", detail))
 }
 
 /// Show how much energy a meter took and gave
@@ -114,7 +115,7 @@ fn check_time(from_seconds: u64, to_seconds: u64) -> Result<(), Problem> {
 	get,
 	path = "/v1/meters/{meterId}/usage",
 	tag = "meters",
-	params(("meterId" = String, Path, description = "64 hexadecimal digits."), UsageQuery),
+	params(("meterId" = String, Path, description = "64 hexadecimal digits.", pattern = "^[0-9a-fA-F]{64}$"), UsageQuery),
 	responses((status = 200, description = "Energy by period.", body = UsageOfMeter))
 )]
 pub(super) async fn usage(
@@ -161,8 +162,10 @@ pub(super) async fn usage(
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct GreenButtonQuery {
 	/// The first second, since 1970.
+	#[param(maximum = 253370764799i64)]
 	from_seconds: u64,
 	/// The first second after it. At most 4,000 slots.
+	#[param(maximum = 253370764799i64)]
 	to_seconds: u64,
 	/// How far the customer's clock is ahead of UTC, seconds.
 	#[serde(default)]
@@ -178,10 +181,11 @@ pub struct GreenButtonQuery {
 	get,
 	path = "/v1/meters/{meterId}/green-button",
 	tag = "meters",
-	params(("meterId" = String, Path, description = "64 hexadecimal digits."), GreenButtonQuery),
+	params(("meterId" = String, Path, description = "64 hexadecimal digits.", pattern = "^[0-9a-fA-F]{64}$"), GreenButtonQuery),
 	responses(
 		(status = 200, description = "The feed.", body = String, content_type = "application/atom+xml"),
-		(status = 409, description = "Slots of several lengths are in one document.", body = Problem,
+		(status = 409, description = "There is no time between the two, or more than 4,000 slots, or slots of \
+			several lengths.", body = Problem,
 			content_type = "application/problem+json"),
 	)
 )]
@@ -212,7 +216,7 @@ pub(super) async fn green_button(
 			local_time: LocalTime { offset_seconds, daylight_saving: None },
 		};
 		let refused = |error: green_button::ExportError| {
-			Problem::new(axum::http::StatusCode::CONFLICT, "not-exportable", error)
+			Problem::new(StatusCode::CONFLICT, "not-exportable", error)
 		};
 		let mut feed = FeedWriter::start(Vec::new(), &description).map_err(refused)?;
 		for one in values {
@@ -252,11 +256,11 @@ pub(super) fn slots_in(
 			slot
 		}
 	};
-	let slots = first_from(from_seconds)..first_from(to_seconds);
+	let slots = first_from(from_seconds)..first_from(to_seconds).max(first_from(from_seconds));
 	let count = slots.end.0.saturating_sub(slots.start.0);
 	if count as usize > GREEN_BUTTON_SLOTS {
 		let most = format!("the time has {count} slots, more than {GREEN_BUTTON_SLOTS}");
-		return Err(Problem::bad_request("too-long", most));
+		return Err(Problem::new(StatusCode::CONFLICT, "too-long", most));
 	}
 	Ok(slots)
 }

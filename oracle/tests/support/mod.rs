@@ -28,7 +28,9 @@ use energy_oracle::{
 };
 use energy_primitives::{
 	api::{AttestedPage, OpenOrder, SlotSummary, ZoneSummary, PAGE_LIMIT},
-	AccountId, Bill, Meter, MeterId, MeterIndex, OrderIndex, Position, Slot, SlotCalendar, ZoneId,
+	AccountId, Agreed, Bill, CashFlow, ClearingResult, ImbalancePricing, MarketTerms, Measured,
+	Meter, MeterId, MeterIndex, MeteringStatus, OrderIndex, Position, Side, Slot, SlotCalendar,
+	SlotDeviations, SlotState, ZoneId,
 };
 use sp_core::H256;
 use tokio::sync::watch;
@@ -41,6 +43,8 @@ use wia_ene_014::{
 pub const SLOT_SECONDS: u32 = 60;
 /// A slot; the tests begin in the slot after it.
 pub const FIRST_SLOT: Slot = Slot(30_000_000);
+/// The slot of which the chain of the tests may have a market.
+pub const MARKET_SLOT: Slot = Slot(FIRST_SLOT.0 + 1);
 /// The zone of the tests.
 pub const ZONE: ZoneId = ZoneId(1);
 /// The rating of every meter: 1 Wh in a second.
@@ -400,6 +404,65 @@ impl ChainClient for FakeChain {
 /// A client without a time-out.
 pub fn http_client() -> reqwest::Client {
 	energy_oracle::https::builder(None).unwrap().build().unwrap()
+}
+
+/// Puts a market with one order, one position and one bill, of a device's owner, on the chain.
+pub fn set_market(chain: &FakeChain, device: &Device) {
+	let terms = MarketTerms {
+		gate_closure_seconds: 10,
+		price_floor: 0,
+		tick_size: 1,
+		tick_count: 100,
+		max_order_wh: 1_000,
+		grid_fee: 1,
+		grid_fee_ppm: 0,
+		bond_ppm: 0,
+		tolerance_ppm: 0,
+		imbalance_pricing: ImbalancePricing::Dual,
+		shortage_price: 1,
+		surplus_price: 1,
+		policy: None,
+	};
+	let market = SlotSummary {
+		state: SlotState::Settled,
+		gate_closes_seconds: start(MARKET_SLOT) - 10,
+		terms,
+		orders: 1,
+		bid_wh: 40,
+		ask_wh: 40,
+		result: Some(ClearingResult { price: 7, volume_wh: 40, net_import_wh: 0 }),
+		positions: 1,
+		metering: MeteringStatus::Final,
+		deviations: SlotDeviations { shortage_wh: 1, surplus_wh: 2 },
+	};
+	let order = OpenOrder {
+		index: OrderIndex(3),
+		account: device.registration().1.owner,
+		side: Side::Ask,
+		price: 7,
+		energy_wh: 40,
+		held: u128::MAX,
+		minimum_wh: 0,
+		expires_seconds: None,
+		standing: None,
+		agent: None,
+	};
+	let agreed = Agreed { bought_wh: 1, sold_wh: 2, payable: 3, receivable: 4 };
+	let position = Position {
+		account: device.registration().1.owner,
+		bought_wh: 0,
+		sold_wh: 40,
+		agreed,
+		held: 5,
+	};
+	let bill = Bill {
+		bought_wh: 0,
+		sold_wh: 40,
+		agreed,
+		measured: Measured { import_wh: 0, export_wh: 40, quality: Quality::Valid },
+		flow: CashFlow { energy: 280, imbalance: -5, grid_fee: 1 },
+	};
+	chain.set_market((ZONE, MARKET_SLOT), market, order, position, bill);
 }
 
 impl MarketReads for FakeChain {
