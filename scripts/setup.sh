@@ -6,7 +6,7 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev zlib1g-dev lld-22 mold ccache mosquitto rabbitmq-server postgresql redis-server python3-pip)
+packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev zlib1g-dev lld-22 mold ccache mosquitto rabbitmq-server postgresql redis-server python3-pip sslscan)
 rust_packages=(rustc-web cargo-web rust-web-src rust-web-llvm rust-web-clippy)
 
 # rustup's Rust is complete when it can add the target and the sources; Debian's otherwise.
@@ -37,12 +37,13 @@ if [ ${#missing[@]} -gt 0 ]; then
 	done
 fi
 
-# Tests read what the oracle archives with another reader, and have a server that speaks S3.
-python_packages=('pyarrow==26.0.1' 'moto[server]==5.2.1')
+# Tests read what the oracle archives with another reader, have a server that speaks S3, and try the
+# oracle's interface from its description.
+python_packages=('pyarrow==26.0.1' 'moto[server]==5.2.1' 'schemathesis==4.32.5')
 if ! python3 -c '
 import importlib.metadata, sys
-import flask, pyarrow
-sys.exit([importlib.metadata.version(name) for name in ("pyarrow", "moto")] != ["26.0.1", "5.2.1"])
+import flask, pyarrow, schemathesis
+sys.exit([importlib.metadata.version(name) for name in ("pyarrow", "moto", "schemathesis")] != ["26.0.1", "5.2.1", "4.32.5"])
 ' >/dev/null 2>&1; then
 	say "installing ${python_packages[*]}"
 	as_root python3 -m pip install --quiet --break-system-packages --root-user-action=ignore \

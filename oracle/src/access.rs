@@ -15,7 +15,10 @@ use std::{
 use energy_primitives::{MeterId, ZoneId};
 use oracle_access::{
 	audit::Record,
-	issue::{Clients, EndpointError, EndpointSettings, LocalKeys, TokenAnswer, TokenEndpoint},
+	issue::{
+		Clients, EndpointError, EndpointSettings, KeyRing, KeyRingSettings, LocalKeys, TokenAnswer,
+		TokenEndpoint,
+	},
 	policy::{Circumstances, Policies},
 	token::{
 		bearer_token, KeyCache, KeyCacheLimits, RevocationFile, Revocations, TokenError,
@@ -173,6 +176,28 @@ pub struct Gate {
 	clock: Arc<dyn Clock>,
 	readings_without_token: bool,
 	devices_by_certificate: bool,
+}
+
+impl AccessSettings {
+	/// Looks at the files that have to be there, and changes none.
+	///
+	/// # Errors
+	/// The first setting that cannot be used.
+	pub fn check_files(&self) -> Result<(), AccessError> {
+		Clients::parse(&read_file("clients_file", &self.clients_file)?)
+			.map_err(|error| unusable("clients_file")(&error))?;
+		if self.signing_key_file.exists() {
+			KeyRing::load(&self.signing_key_file, KeyRingSettings::default())
+				.map_err(|error| unusable("signing_key_file")(&error))?;
+		}
+		for trusted in &self.trusted {
+			issuer_keys(trusted)?;
+			if let Some(path) = &trusted.keys_file {
+				read_file("trusted.keys_file", path)?;
+			}
+		}
+		Ok(())
+	}
 }
 
 impl Gate {

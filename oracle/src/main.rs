@@ -63,8 +63,12 @@ fn client_secret() -> anyhow::Result<ExitCode> {
 /// Looks at the settings as `run` would, without starting anything.
 fn check_config(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 	let settings = args.settings.load()?;
-	settings.service()?;
+	let config = settings.service()?;
 	let account = settings.account.open()?;
+	config.http.check_files().context("http.tls")?;
+	if let Some(access) = &config.access {
+		access.check_files()?;
+	}
 	if args.json {
 		println!("{}", serde_json::to_string_pretty(&settings)?);
 	} else {

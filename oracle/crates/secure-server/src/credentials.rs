@@ -147,6 +147,11 @@ impl Credentials {
 	}
 }
 
+/// Whether the files of a server can be used.
+pub(crate) fn check(settings: &TlsSettings) -> Result<(), CredentialsError> {
+	build(settings, &read(settings)?).map(|_loaded| ())
+}
+
 fn read(settings: &TlsSettings) -> Result<Files, CredentialsError> {
 	let authorities = settings.client_authorities.as_deref();
 	Ok(Files {

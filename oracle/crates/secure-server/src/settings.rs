@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::CredentialsError;
+
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("setting `{field}`: {reason}")]
@@ -141,6 +143,14 @@ const LARGEST_WINDOW: u64 = (1 << 31) - 1;
 const LONGEST_TIMEOUT_MS: u64 = 86_400_000;
 
 impl Settings {
+	/// Reads the certificate, the key and the authorities, as the server will.
+	///
+	/// # Errors
+	/// What cannot be read or used, with its field.
+	pub fn check_files(&self) -> Result<(), CredentialsError> {
+		self.tls.as_ref().map_or(Ok(()), crate::credentials::check)
+	}
+
 	/// Checks every field.
 	///
 	/// # Errors
