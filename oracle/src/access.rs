@@ -323,6 +323,20 @@ impl Gate {
 		}
 	}
 
+	/// Who the bearer is, whatever it may do.
+	///
+	/// # Errors
+	/// When there is no token that is good; that is in the audit log.
+	pub async fn bearer(
+		&self,
+		authorization: Option<&str>,
+		action: Action,
+		resource: &Resource,
+		request_id: &str,
+	) -> Result<Principal, Denied> {
+		self.principal(authorization, action, resource, request_id).await
+	}
+
 	/// Who the bearer is, whatever it may do: a name that stays the same from token to token.
 	///
 	/// # Errors

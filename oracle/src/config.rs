@@ -28,6 +28,7 @@ use crate::{
 	service,
 	sources::Sources,
 	store::rocks::StoreLimits,
+	webhooks::WebhookSettings,
 };
 
 /// What variables that set a key begin with.
@@ -88,6 +89,8 @@ pub struct FileConfig {
 	pub http: HttpConfig,
 	/// Who may do what over HTTP; everybody everything, if it is left out.
 	pub access: Option<AccessSettings>,
+	/// Webhooks; none are sent, if it is left out.
+	pub webhooks: Option<WebhookSettings>,
 	/// Brokers of MQTT.
 	pub mqtt: Vec<oracle_mqtt::Configuration>,
 	/// Clusters of Kafka.
@@ -357,6 +360,12 @@ impl FileConfig {
 			limits: self.http.limits.clone(),
 		};
 		self.check_devices_by_certificate()?;
+		if let Some(webhooks) = &self.webhooks {
+			let wrong_key = |error: crate::webhooks::WebhookError| {
+				wrong(format!("webhooks.{}", error.field), error.reason)
+			};
+			webhooks.rules().map_err(wrong_key)?;
+		}
 		http.validate().map_err(|error| wrong(format!("http.{}", error.field), error.reason))?;
 		let zones: BTreeSet<ZoneId> = self.zones.iter().copied().collect();
 		let config = service::Config::new(folder, http, zones.into_iter().collect());
@@ -376,6 +385,8 @@ impl FileConfig {
 			sources,
 			outlets: self.outlets.clone(),
 			access: self.access.clone(),
+			webhooks: self.webhooks.clone(),
+			rate: self.http.rate,
 			..config
 		})
 	}

@@ -26,6 +26,7 @@ use crate::{
 	metrics::Metrics,
 	registry::RegistryCell,
 	store::{rocks::RocksStore, Store, StoreError},
+	webhooks::Webhooks,
 };
 
 pub mod document;
@@ -44,6 +45,7 @@ mod tokens;
 mod trace;
 mod usage;
 mod views;
+mod webhooks;
 
 use document::{Documents, Interface};
 use extract::Caller;
@@ -75,6 +77,8 @@ pub struct Api {
 	pub registry: Arc<RegistryCell>,
 	/// The market on the chain.
 	pub market: Arc<dyn MarketReads>,
+	/// Sends webhooks, if that is configured.
+	pub webhooks: Option<Arc<Webhooks>>,
 	/// What happens.
 	pub events: Arc<Events>,
 	/// The counters.
@@ -136,6 +140,9 @@ fn described() -> OpenApiRouter<Arc<Shared>> {
 		.routes(routes!(events::list))
 		.routes(routes!(events::stream))
 		.routes(routes!(events::socket))
+		.routes(routes!(webhooks::subscribe, webhooks::list))
+		.routes(routes!(webhooks::show, webhooks::unsubscribe))
+		.routes(routes!(webhooks::resume))
 		.routes(routes!(sharing::give, sharing::consents))
 		.routes(routes!(sharing::consent, sharing::withdraw))
 		.routes(routes!(sharing::export_account))

@@ -59,3 +59,4 @@ pub mod sources;
 pub mod standby;
 pub mod store;
 pub mod usage;
+pub mod webhooks;

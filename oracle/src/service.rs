@@ -35,6 +35,7 @@ use crate::{
 		rocks::{RocksStore, StoreLimits},
 		Store, StoreError,
 	},
+	webhooks::{WebhookError, WebhookSettings, Webhooks},
 };
 
 /// How long requests that are being served may take when the oracle stops.
@@ -80,6 +81,8 @@ pub struct Config {
 	pub outlets: OutletsConfig,
 	/// Who may do what over HTTP; everybody everything, if not given.
 	pub access: Option<AccessSettings>,
+	/// How webhooks are sent; none are, if not given.
+	pub webhooks: Option<WebhookSettings>,
 	/// How much one client may ask for over HTTP.
 	pub rate: RateSettings,
 }
@@ -103,6 +106,7 @@ impl Config {
 			sources: Sources::default(),
 			outlets: OutletsConfig::default(),
 			access: None,
+			webhooks: None,
 			rate: RateSettings::default(),
 		}
 	}
@@ -130,6 +134,9 @@ pub enum ServiceError {
 	/// A broker's source cannot be started.
 	#[error("a source cannot be started: {0}")]
 	Source(#[from] SourceError),
+	/// Webhooks cannot be set up.
+	#[error(transparent)]
+	Webhooks(#[from] WebhookError),
 	/// The interface cannot be served.
 	#[error(transparent)]
 	Interface(#[from] http::InterfaceError),
@@ -151,6 +158,7 @@ pub struct Service {
 	stop: watch::Sender<bool>,
 	server: tokio::task::JoinHandle<Drained>,
 	sources: JoinSet<()>,
+	webhooks: Option<Arc<Webhooks>>,
 	tasks: JoinSet<Result<(), ServiceError>>,
 	writer_done: oneshot::Receiver<()>,
 	writer_ended_early: bool,
@@ -344,6 +352,28 @@ impl Service {
 				Ok(())
 			});
 		}
+		let webhooks = match &config.webhooks {
+			None => None,
+			Some(settings) => {
+				let webhooks = Webhooks::open(settings, database.clone(), events.clone())?;
+				let webhooks = Arc::new(webhooks);
+				// The counters outlive the service, and are not to hold its database.
+				let counted = Arc::downgrade(&webhooks);
+				metrics.add_gauges(
+					"webhooks",
+					"Webhooks by what became of them.",
+					"http",
+					move || {
+						counted
+							.upgrade()
+							.map_or_else(Vec::new, |webhooks| webhook_counts(&webhooks))
+					},
+				);
+				let running = webhooks.clone();
+				tasks.spawn(async move { running.run().await.map_err(ServiceError::Store) });
+				Some(webhooks)
+			}
+		};
 		let routes = http::router(Api {
 			gate,
 			rate: config.rate,
@@ -352,6 +382,7 @@ impl Service {
 			database: database.clone(),
 			market: chain.clone(),
 			ending: stopped.clone(),
+			webhooks: webhooks.clone(),
 			events,
 			registry,
 			metrics: metrics.clone(),
@@ -372,6 +403,7 @@ impl Service {
 			stop,
 			server: tokio::spawn(server),
 			sources,
+			webhooks,
 			tasks,
 			writer_done,
 			writer_ended_early: false,
@@ -436,6 +468,9 @@ impl Service {
 			tracing::warn!("a broker's source took too long and was broken off");
 		}
 		self.sources.shutdown().await;
+		if let Some(webhooks) = self.webhooks.take() {
+			webhooks.stop().await;
+		}
 		// The tasks hold a way to the writer; with the last one gone it ends by itself.
 		self.tasks.shutdown().await;
 		if !self.writer_ended_early
@@ -479,6 +514,18 @@ async fn renew_data_keys(
 			Err(_panicked) => return Err(StoreError::Keys("the rotation broke off".into())),
 		}
 	}
+}
+
+fn webhook_counts(webhooks: &Webhooks) -> Vec<(&'static str, u64)> {
+	let counts = webhooks.counts();
+	vec![
+		("queued", counts.queued),
+		("delivered", counts.delivered),
+		("failed-attempts", counts.failed_attempts),
+		("dropped", counts.dropped),
+		("paused", counts.paused),
+		("store-failures", counts.store_failures),
+	]
 }
 
 fn connection_counts(server: &Handle) -> Vec<(&'static str, u64)> {

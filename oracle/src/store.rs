@@ -24,6 +24,7 @@ pub mod reading_key;
 pub mod reseal;
 pub mod rocks;
 mod usage;
+mod webhooks;
 
 pub use dead_letter::{DeadLetter, KeptDeadLetter};
 pub use reading_key::{ReadingKey, ReadingSealer};

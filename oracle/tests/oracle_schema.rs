@@ -33,11 +33,16 @@ fn known(devices: &[Device]) -> String {
 	)
 }
 
-/// What the description cannot say. The parts of a consent have to fit together. One wrong message does not
+/// What the description cannot say. The parts of a consent have to fit together, and webhooks go to public
+/// addresses only. One wrong message does not
 /// spoil the others of its body: it is told in its place.
 const BEYOND_THE_SCHEMA: &str = r#"
 [[operations]]
 include-name = "POST /v1/consents"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /v1/webhooks"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]
@@ -93,7 +98,19 @@ async fn fill(oracle: &Running, devices: &[Device]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_those_of_the_description_where_everybody_may_do_everything() {
 	let devices = [Device::new(0), Device::new(1)];
-	let oracle = Running::start_with(&devices, unlimited).await;
+	let files = tempfile::tempdir().unwrap();
+	let webhooks = energy_oracle::webhooks::WebhookSettings {
+		signing_key_file: files.path().join("webhooks.key"),
+		source: "https://oracle.example".into(),
+		allowed_networks: Vec::new(),
+		authorities_file: None,
+		http_to_loopback: false,
+	};
+	let oracle = Running::start_with(&devices, |config| {
+		unlimited(config);
+		config.webhooks = Some(webhooks);
+	})
+	.await;
 	fill(&oracle, &devices).await;
 	check(&oracle, "/v1/openapi.json", None, "").await;
 	assert_eq!(oracle.get("/healthz").await.status, 200);

@@ -44,8 +44,8 @@ exports            read    o         .           .        .                A    
 exports            write   o         .           .        .                .          .              .
 streams            read    oc        oc          z        A                A          .              .
 streams            write   .         .           .        .                .          .              .
-webhooks           read    o         o           o        .                A          .              .
-webhooks           write   o         o           o        .                .          .              .
+webhooks           read    o         o           o        A                A          .              .
+webhooks           write   o         o           o        A                .          .              .
 access             read    .         .           .        .                A          A              .
 access             write   .         .           .        .                .          A              .
 ";
