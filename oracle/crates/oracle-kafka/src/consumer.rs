@@ -34,6 +34,11 @@ const IDLE: Duration = Duration::from_millis(100);
 const PAUSE_AFTER: Duration = Duration::from_secs(1);
 /// How long a question to the brokers may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a commit before partitions go, or before the end, is tried. The sink has had its time
+/// before that: what it has handled is committed even when it was too slow for the rest.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest wait between two tries.
+const COMMIT_RETRY: Duration = Duration::from_millis(200);
 /// Values are copied into blocks of this size.
 const BLOCK_BYTES: usize = 64 << 10;
 
@@ -240,7 +245,7 @@ impl<'source, S: ReadingSink> Consumer<'source, S> {
 					if !answered {
 						tracing::warn!("stopped before the sink answered for everything");
 					}
-					self.commit_and_wait(stop_by);
+					self.commit_and_wait();
 					return Ended::Stopped;
 				}
 			}
@@ -371,9 +376,8 @@ impl<'source, S: ReadingSink> Consumer<'source, S> {
 				}
 				Change::Revoked(partitions) => {
 					let gone = self.revoked(partitions);
-					let deadline = Instant::now() + self.settings.revoke_timeout;
-					self.let_the_sink_finish(&gone, deadline);
-					self.commit_and_wait(deadline);
+					self.let_the_sink_finish(&gone);
+					self.commit_and_wait();
 					apply(&self.member.0, &change)?;
 					for id in &gone {
 						self.offsets.revoke(*id);
@@ -395,7 +399,8 @@ impl<'source, S: ReadingSink> Consumer<'source, S> {
 	}
 
 	/// Waits for the answers for these partitions, as long as the sink takes anything at all.
-	fn let_the_sink_finish(&mut self, gone: &[AssignmentId], deadline: Instant) {
+	fn let_the_sink_finish(&mut self, gone: &[AssignmentId]) {
+		let deadline = Instant::now() + self.settings.revoke_timeout;
 		loop {
 			self.offer(Instant::now(), true);
 			let waiting = self.waiting.ends.iter().any(|(id, _)| gone.contains(id));
@@ -449,9 +454,12 @@ impl<'source, S: ReadingSink> Consumer<'source, S> {
 		}
 	}
 
-	/// Commits all that is handled. While the group is being rebalanced it takes no commits, or
-	/// finds them out of date; that passes.
-	fn commit_and_wait(&mut self, deadline: Instant) {
+	/// Commits all that is handled, and returns when the brokers have it. While the group is being
+	/// rebalanced it may take no commits, or find them out of date, and a coordinator may move: that
+	/// passes, and it is tried again.
+	fn commit_and_wait(&mut self) {
+		let deadline = Instant::now() + COMMIT_TIMEOUT;
+		let mut retries = Backoff::new(ATTENTIVE, COMMIT_RETRY);
 		loop {
 			if self.member.0.assignment_lost() {
 				tracing::warn!("partitions were lost before what is handled was committed");
@@ -469,17 +477,14 @@ impl<'source, S: ReadingSink> Consumer<'source, S> {
 					self.commit_ended(ended);
 				}
 			}
-			use RDKafkaErrorCode::{IllegalGeneration, RebalanceInProgress};
-			let again = match result {
-				Ok(()) => self.offsets.has_commits(),
-				Err(IllegalGeneration | RebalanceInProgress) => Instant::now() < deadline,
-				Err(_) => false,
-			};
-			if !again || self.orders.now() == Order::Abandon {
-				return;
+			match result {
+				Ok(()) if !self.offsets.has_commits() => return,
+				Ok(()) => {}
+				Err(code) if is_final(code) || Instant::now() >= deadline => return,
+				Err(_) => std::thread::sleep(retries.wait()),
 			}
-			if result.is_err() {
-				std::thread::sleep(ATTENTIVE);
+			if self.orders.now() == Order::Abandon {
+				return;
 			}
 		}
 	}
@@ -580,6 +585,20 @@ fn take(
 	waiting.reached(assignment, record.offset() + 1);
 }
 
+/// Whether a commit that was refused so is refused again.
+fn is_final(code: RDKafkaErrorCode) -> bool {
+	use RDKafkaErrorCode::*;
+	matches!(
+		code,
+		UnknownMemberId
+			| FencedInstanceId
+			| Fatal | GroupAuthorizationFailed
+			| TopicAuthorizationFailed
+			| OffsetMetadataTooLarge
+			| InvalidCommitOffsetSize
+	)
+}
+
 /// Whether nothing comes until somebody does something about it, or the network comes back.
 fn matters(code: RDKafkaErrorCode) -> bool {
 	use RDKafkaErrorCode::*;
@@ -597,3 +616,6 @@ fn matters(code: RDKafkaErrorCode) -> bool {
 			| BadCompression
 	)
 }
+
+#[cfg(test)]
+mod tests;

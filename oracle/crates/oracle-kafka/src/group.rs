@@ -37,6 +37,11 @@ impl Group {
 		self.changes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 	}
 
+	/// Keeps a change until it is taken.
+	pub(crate) fn add(&self, change: Change) {
+		self.changes.lock().unwrap_or_else(PoisonError::into_inner).push_back(change);
+	}
+
 	/// From now on changes are applied at once: nobody asks for them any more.
 	pub(crate) fn close(&self) {
 		self.closing.store(true, Ordering::Release);
@@ -96,7 +101,7 @@ impl ConsumerContext for Group {
 				tracing::warn!(%error, "partitions could not be given back");
 			}
 		} else {
-			self.changes.lock().unwrap_or_else(PoisonError::into_inner).push_back(change);
+			self.add(change);
 		}
 	}
 }

@@ -68,6 +68,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+// The support of the tests in `tests` serves the tests in here too.
+#[cfg(test)]
+extern crate self as oracle_kafka;
+
 mod configuration;
 mod consumer;
 mod group;

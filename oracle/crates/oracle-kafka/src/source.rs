@@ -53,7 +53,7 @@ impl Orders {
 	}
 
 	/// An order is never taken back.
-	fn give(&self, order: Order) {
+	pub(crate) fn give(&self, order: Order) {
 		self.0.fetch_max(order as u8, Ordering::AcqRel);
 	}
 }
@@ -167,7 +167,7 @@ impl<S: ReadingSink> Source<S> {
 }
 
 /// The settings as librdkafka takes them. The password is in it; it goes with the consumer.
-fn client_config(settings: &Settings) -> Result<ClientConfig, ConfigurationError> {
+pub(crate) fn client_config(settings: &Settings) -> Result<ClientConfig, ConfigurationError> {
 	let mut client = ClientConfig::new();
 	let mut set = |name: &str, value: String| {
 		client.set(name, value);
@@ -190,7 +190,8 @@ fn client_config(settings: &Settings) -> Result<ClientConfig, ConfigurationError
 	};
 	set("auto.offset.reset", reset.to_owned());
 	set("session.timeout.ms", session_ms.to_string());
-	set("heartbeat.interval.ms", (session_ms / 3).min(3000).to_string());
+	// Often enough that a member hears of a rebalance long before the group goes on without it.
+	set("heartbeat.interval.ms", (session_ms / 10).min(3000).to_string());
 	set("max.poll.interval.ms", POLL_INTERVAL_MS.max(session_ms).to_string());
 	set("queued.max.messages.kbytes", (settings.prefetch_bytes / 1024).to_string());
 	// How soon it is fetched again after that many bytes were there; a second otherwise.
