@@ -6,7 +6,7 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev zlib1g-dev lld-22 mold ccache mosquitto rabbitmq-server postgresql redis-server python3-pip sslscan)
+packages=(clang libclang-dev cmake protobuf-compiler pkg-config libssl-dev zlib1g-dev lld-22 mold ccache mosquitto rabbitmq-server postgresql redis-server python3-pip sslscan softhsm2)
 rust_packages=(rustc-web cargo-web rust-web-src rust-web-llvm rust-web-clippy)
 
 # rustup's Rust is complete when it can add the target and the sources; Debian's otherwise.

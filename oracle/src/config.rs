@@ -12,6 +12,7 @@ use std::{
 };
 
 use energy_primitives::ZoneId;
+use sealed_values_pkcs11::Pkcs11Settings;
 use secure_server::{Limits, TlsSettings};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -27,7 +28,7 @@ use crate::{
 	reading::TimeLimits,
 	service,
 	sources::Sources,
-	store::rocks::StoreLimits,
+	store::{keys::KekSettings, rocks::StoreLimits},
 	webhooks::WebhookSettings,
 };
 
@@ -161,6 +162,8 @@ pub struct StorageConfig {
 	/// File of the key that wraps the keys of the database; made if there is none. Beside the folder
 	/// unless said otherwise.
 	pub encryption_key_file: Option<PathBuf>,
+	/// The token that has that key, instead of a file.
+	pub pkcs11: Option<Pkcs11Table>,
 	/// Days after which values are encrypted with another data key.
 	pub data_key_days: u64,
 	/// Days after its replacement for which a data key is kept; then what it encrypted is encrypted
@@ -179,6 +182,7 @@ impl Default for StorageConfig {
 		Self {
 			folder: None,
 			encryption_key_file: None,
+			pkcs11: None,
 			data_key_days: 90,
 			data_key_retire_days: None,
 			retention_days: None,
@@ -189,16 +193,48 @@ impl Default for StorageConfig {
 }
 
 impl StorageConfig {
-	/// The folder of the database, and the file of the key that wraps its keys.
+	/// The folder of the database, and where the key is that wraps its keys.
 	///
 	/// # Errors
-	/// When there is no folder.
-	pub fn paths(&self) -> Result<(PathBuf, PathBuf), ConfigError> {
+	/// When there is no folder, or the key is in two places.
+	pub fn paths(&self) -> Result<(PathBuf, KekSettings), ConfigError> {
 		let folder = self.folder.clone();
 		let folder = folder.ok_or_else(|| wrong("storage.folder", "a folder is needed"))?;
-		let key_file = self.encryption_key_file.clone();
-		let key_file = key_file.unwrap_or_else(|| folder.with_extension("key"));
-		Ok((folder, key_file))
+		let key = match (&self.pkcs11, &self.encryption_key_file) {
+			(None, None) => KekSettings::File(folder.with_extension("key")),
+			(None, Some(path)) => KekSettings::File(path.clone()),
+			(Some(token), None) => KekSettings::Token(token.settings()),
+			(Some(_), Some(_)) => {
+				return Err(wrong("storage", "has an encryption_key_file and a pkcs11 token"))
+			}
+		};
+		Ok((folder, key))
+	}
+}
+
+/// A key on a PKCS#11 token.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pkcs11Table {
+	/// The library of the token's maker.
+	pub module: PathBuf,
+	/// The label of the token.
+	pub token: String,
+	/// The label of the key on it.
+	pub key: String,
+	/// File with the PIN, readable by its owner only.
+	pub pin_file: PathBuf,
+}
+
+impl Pkcs11Table {
+	/// The same, for the crate that speaks to the token.
+	pub fn settings(&self) -> Pkcs11Settings {
+		Pkcs11Settings {
+			module: self.module.clone(),
+			token_label: self.token.clone(),
+			key_label: self.key.clone(),
+			pin_file: self.pin_file.clone(),
+		}
 	}
 }
 
@@ -326,7 +362,7 @@ impl FileConfig {
 		if self.zones.is_empty() {
 			return Err(wrong("zones", "at least one zone is needed"));
 		}
-		let (folder, encryption_key_file) = self.storage.paths()?;
+		let (folder, key_encryption_key) = self.storage.paths()?;
 		let at_least_one = |key: &str, value: usize| match value {
 			0 => Err(wrong(key, "must be at least 1")),
 			value => Ok(value),
@@ -370,7 +406,7 @@ impl FileConfig {
 		let zones: BTreeSet<ZoneId> = self.zones.iter().copied().collect();
 		let config = service::Config::new(folder, http, zones.into_iter().collect());
 		Ok(service::Config {
-			encryption_key_file,
+			key_encryption_key,
 			data_key_max_age_seconds: self.storage.data_key_days.saturating_mul(86_400),
 			data_key_retire_seconds: self
 				.storage
@@ -474,7 +510,8 @@ mod tests {
 	fn what_is_not_said_is_the_default() {
 		let config = load(SMALL, &[]).and_then(|config| config.service()).expect("a config");
 		assert_eq!(config.zones, [ZoneId(1)]);
-		assert_eq!(config.encryption_key_file, PathBuf::from("/data/db.key"));
+		let is_beside = |key: &KekSettings| matches!(key, KekSettings::File(path) if path == Path::new("/data/db.key"));
+		assert!(is_beside(&config.key_encryption_key));
 		assert_eq!(config.limits.patience, Duration::from_millis(100));
 		assert!(config.limits.verifies_signatures);
 	}

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use sealed_values::KeyEncryptionKey;
+use sealed_values_pkcs11::Pkcs11Key;
 use serde::Serialize;
 
 use crate::{
 	cli::Settings,
-	config::FileConfig,
+	config::{FileConfig, Pkcs11Table},
 	store::{
-		keys,
+		keys::{self, KekSettings},
 		reseal::{DataKeyUse, ResealOutcome},
 		rocks::{RocksStore, StoreLimits},
 		StoreError,
@@ -31,8 +33,10 @@ pub enum KeysCommand {
 	List(FolderArgs),
 	/// Encrypt new values with a new data key from now on.
 	Rotate(FolderArgs),
-	/// Wrap the data keys with another key-encryption key. Afterwards the settings have to name its
-	/// file.
+	/// Make the key-encryption key on the token that the settings name (`storage.pkcs11`), once. It never
+	/// leaves the token: have a copy made by the token's own means.
+	Generate(FolderArgs),
+	/// Wrap the data keys with another key-encryption key. Afterwards the settings have to name it.
 	Rewrap(RewrapArgs),
 	/// Encrypt what is under old data keys with the newest one, and drop those that nothing needs.
 	Reseal(FolderArgs),
@@ -56,8 +60,12 @@ pub struct RewrapArgs {
 	#[command(flatten)]
 	pub folder: FolderArgs,
 	/// The file of the new key-encryption key; made if there is none.
-	#[arg(long, value_name = "FILE")]
-	pub new_key_file: PathBuf,
+	#[arg(long, value_name = "FILE", required_unless_present = "new_pkcs11")]
+	pub new_key_file: Option<PathBuf>,
+	/// File with the table `storage.pkcs11` of the new settings: module, token, key, pin_file. The key has
+	/// to be on the token (`keys generate`).
+	#[arg(long, value_name = "FILE", conflicts_with = "new_key_file")]
+	pub new_pkcs11: Option<PathBuf>,
 }
 
 /// Why a command was not carried out.
@@ -70,6 +78,9 @@ pub enum KeysError {
 	/// The folder has no database.
 	#[error("there is no database in {0}")]
 	NoDatabase(PathBuf),
+	/// The new key cannot be found.
+	#[error("{0}")]
+	NewKey(String),
 	/// The store failed, or an oracle has it open.
 	#[error(transparent)]
 	Store(#[from] StoreError),
@@ -98,33 +109,38 @@ struct Rewrapped {
 	key_encryption_key: String,
 	/// Whether it was wrapped by it before: an earlier call was stopped after its work.
 	was_done_before: bool,
-	new_key_file: PathBuf,
 }
 
-/// A folder, and the file of its key-encryption key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Generated {
+	key_encryption_key: String,
+}
+
+/// A folder, and where its key-encryption key is.
 struct Folder {
 	data: PathBuf,
-	key_file: PathBuf,
+	key: KekSettings,
 	now_seconds: u64,
 }
 
 impl Folder {
 	fn of(settings: &FileConfig, now_seconds: u64) -> Result<Self, KeysError> {
-		let (data, key_file) = settings.storage.paths()?;
+		let (data, key) = settings.storage.paths()?;
 		// The store would make one.
 		if !data.join("CURRENT").exists() {
 			return Err(KeysError::NoDatabase(data));
 		}
-		Ok(Self { data, key_file, now_seconds })
+		Ok(Self { data, key, now_seconds })
 	}
 
 	fn open(&self) -> Result<RocksStore, KeysError> {
-		self.open_with(keys::key_file_of(&self.data, &self.key_file)?)
+		self.open_with(keys::kek_of(&self.data, &self.key)?)
 	}
 
-	fn open_with(&self, kek: sealed_values::KeyFile) -> Result<RocksStore, KeysError> {
+	fn open_with(&self, kek: Box<dyn KeyEncryptionKey>) -> Result<RocksStore, KeysError> {
 		let limits = StoreLimits::default();
-		Ok(RocksStore::open(&self.data, Box::new(kek), self.now_seconds, limits)?)
+		Ok(RocksStore::open(&self.data, kek, self.now_seconds, limits)?)
 	}
 }
 
@@ -137,6 +153,7 @@ pub fn run(args: &KeysArgs, now_seconds: u64) -> Result<String, KeysError> {
 	match &args.command {
 		KeysCommand::List(args) => list(&folder(args)?, args.json),
 		KeysCommand::Rotate(args) => rotate(&folder(args)?, args.json),
+		KeysCommand::Generate(args) => generate(&args.settings.load()?, args.json),
 		KeysCommand::Rewrap(args) => rewrap(&folder(&args.folder)?, args),
 		KeysCommand::Reseal(args) => reseal(&folder(args)?, args.json),
 	}
@@ -185,13 +202,23 @@ fn rotate(folder: &Folder, is_json: bool) -> Result<String, KeysError> {
 }
 
 fn rewrap(folder: &Folder, args: &RewrapArgs) -> Result<String, KeysError> {
-	let path = &args.new_key_file;
-	let new = || keys::key_file(path);
+	let new = || -> Result<Box<dyn KeyEncryptionKey>, KeysError> {
+		if let Some(path) = &args.new_key_file {
+			return Ok(Box::new(keys::key_file(path)?));
+		}
+		let path = args.new_pkcs11.clone().unwrap_or_default();
+		let failed = |reason: &dyn std::fmt::Display| {
+			KeysError::NewKey(format!("{}: {reason}", path.display()))
+		};
+		let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
+		let table: Pkcs11Table = toml::from_str(&text).map_err(|error| failed(&error))?;
+		Ok(keys::kek_of(&folder.data, &KekSettings::Token(table.settings()))?)
+	};
 	// Made, if there is none, and on the disk before anything is wrapped with it.
 	let wrapping = new()?;
 	let was_done_before = match folder.open() {
 		Ok(mut store) => {
-			store.rewrap_keys(Box::new(wrapping))?;
+			store.rewrap_keys(wrapping)?;
 			false
 		}
 		Err(error) => match folder.open_with(wrapping) {
@@ -201,20 +228,33 @@ fn rewrap(folder: &Folder, args: &RewrapArgs) -> Result<String, KeysError> {
 	};
 	// What was done is looked at as the oracle will.
 	let store = folder.open_with(new()?)?;
-	let rewrapped = Rewrapped {
-		key_encryption_key: store.keys().kek_id().to_owned(),
-		was_done_before,
-		new_key_file: path.clone(),
-	};
+	let rewrapped =
+		Rewrapped { key_encryption_key: store.keys().kek_id().to_owned(), was_done_before };
 	if args.folder.json {
 		return Ok(serde_json::to_string_pretty(&rewrapped)?);
 	}
 	let already = if was_done_before { " already" } else { "" };
 	Ok(format!(
-		"the data keys are{already} wrapped by {}\nput into the settings: \
-		 storage.encryption_key_file = {:?}",
-		rewrapped.key_encryption_key, rewrapped.new_key_file
+		"the data keys are{already} wrapped by {}\nput into the settings: {}",
+		rewrapped.key_encryption_key,
+		match &args.new_key_file {
+			Some(path) => format!("storage.encryption_key_file = {path:?}"),
+			None => "the new table storage.pkcs11, and no encryption_key_file".to_owned(),
+		}
 	))
+}
+
+fn generate(settings: &FileConfig, is_json: bool) -> Result<String, KeysError> {
+	let Some(token) = &settings.storage.pkcs11 else {
+		return Err(KeysError::NewKey("the settings have no table storage.pkcs11".to_owned()));
+	};
+	let key = Pkcs11Key::generate(&token.settings())
+		.map_err(|error| KeysError::NewKey(error.to_string()))?;
+	let generated = Generated { key_encryption_key: key.id().to_owned() };
+	if is_json {
+		return Ok(serde_json::to_string_pretty(&generated)?);
+	}
+	Ok(format!("the key-encryption key {} is on the token", generated.key_encryption_key))
 }
 
 fn reseal(folder: &Folder, is_json: bool) -> Result<String, KeysError> {

@@ -31,7 +31,7 @@ use crate::{
 	seal::Sealer,
 	sources::{SourceError, Sources},
 	store::{
-		keys,
+		keys::{self, KekSettings},
 		rocks::{RocksStore, StoreLimits},
 		Store, StoreError,
 	},
@@ -53,8 +53,8 @@ pub struct Config {
 	pub http: secure_server::Settings,
 	/// The folder of the database.
 	pub data: PathBuf,
-	/// The file of the key that wraps the keys of the database; made if there is none.
-	pub encryption_key_file: PathBuf,
+	/// Where the key is that wraps the keys of the database.
+	pub key_encryption_key: KekSettings,
 	/// After how many seconds values are encrypted with another data key.
 	pub data_key_max_age_seconds: u64,
 	/// How many seconds after its replacement a data key is retired; only when there are very many, if
@@ -92,7 +92,7 @@ impl Config {
 	pub fn new(data: PathBuf, http: secure_server::Settings, zones: Vec<ZoneId>) -> Self {
 		Self {
 			http,
-			encryption_key_file: data.with_extension("key"),
+			key_encryption_key: KekSettings::File(data.with_extension("key")),
 			data,
 			data_key_max_age_seconds: 90 * 86_400,
 			data_key_retire_seconds: None,
@@ -177,9 +177,9 @@ impl Service {
 	) -> Result<Self, ServiceError> {
 		let (chain, clock): (_, Arc<dyn Clock>) = (Arc::new(chain), Arc::new(clock));
 		let outlets = Outlets::open(&config.outlets)?;
-		let kek = keys::key_file_of(&config.data, &config.encryption_key_file)?;
+		let kek = keys::kek_of(&config.data, &config.key_encryption_key)?;
 		let now_seconds = clock.now_seconds();
-		let store = RocksStore::open(&config.data, Box::new(kek), now_seconds, config.store)?;
+		let store = RocksStore::open(&config.data, kek, now_seconds, config.store)?;
 		let database = Arc::new(store);
 		let store: Arc<dyn Store> = database.clone();
 		let metrics = Arc::new(Metrics::default());

@@ -602,3 +602,111 @@ mod command {
 		assert_eq!(usage.code, Some(2), "a file for the new key is needed");
 	}
 }
+
+/// The key-encryption key on a token: SoftHSM, as an HSM would be used.
+mod token {
+	use super::*;
+	use std::process::Output;
+
+	/// Where Debian has SoftHSM's library.
+	const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+	struct Token {
+		folder: tempfile::TempDir,
+	}
+
+	impl Token {
+		fn new() -> Self {
+			let folder = tempfile::tempdir().unwrap();
+			let at = |name: &str| folder.path().join(name);
+			std::fs::create_dir(at("tokens")).unwrap();
+			let settings = format!("directories.tokendir = {}\n", at("tokens").display());
+			std::fs::write(at("softhsm2.conf"), settings).unwrap();
+			std::fs::write(at("pin"), "2468").unwrap();
+			std::fs::set_permissions(at("pin"), std::fs::Permissions::from_mode(0o600)).unwrap();
+			let table = format!(
+				"module = \"{MODULE}\"\ntoken = \"oracle\"\nkey = \"kek\"\npin_file = \"{}\"\n",
+				at("pin").display()
+			);
+			std::fs::write(at("pkcs11.toml"), &table).unwrap();
+			let settings = format!(
+				"zones = [1]\n[storage]\nfolder = \"{}\"\n[storage.pkcs11]\n{table}",
+				at("db").display()
+			);
+			std::fs::write(at("oracle.toml"), settings).unwrap();
+			let token = Self { folder };
+			let made = Command::new("softhsm2-util")
+				.args(["--init-token", "--free", "--label", "oracle", "--pin", "2468"])
+				.args(["--so-pin", "13579"])
+				.env("SOFTHSM2_CONF", token.at("softhsm2.conf"))
+				.output()
+				.expect("softhsm2 is installed, see scripts/setup.sh");
+			assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+			token
+		}
+
+		fn at(&self, name: &str) -> std::path::PathBuf {
+			self.folder.path().join(name)
+		}
+
+		fn keys(&self, arguments: &[&str]) -> Output {
+			Command::new(env!("CARGO_BIN_EXE_energy-oracle"))
+				.arg("keys")
+				.args(arguments)
+				.env("SOFTHSM2_CONF", self.at("softhsm2.conf"))
+				.env_remove("RUST_LOG")
+				.output()
+				.unwrap()
+		}
+	}
+
+	fn json(output: &Output) -> serde_json::Value {
+		assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+		serde_json::from_slice(&output.stdout).unwrap()
+	}
+
+	#[test]
+	fn the_key_moves_from_a_file_to_a_token_and_back() {
+		let token = Token::new();
+		let (data, config) = (token.at("db"), token.at("oracle.toml"));
+		let config = config.to_str().unwrap();
+		let reading = reading(0, 7);
+		store_readings(&open_store(&data).unwrap(), std::slice::from_ref(&reading)).unwrap();
+
+		// Before there is a key on the token, nothing opens.
+		let refused = token.keys(&["list", "--config", config]);
+		assert_eq!(refused.status.code(), Some(1));
+		let made = json(&token.keys(&["generate", "--json", "--config", config]));
+		let id = made["keyEncryptionKey"].as_str().unwrap();
+		assert!(id.starts_with("pkcs11:token=oracle;"), "{id}");
+		let again = token.keys(&["generate", "--config", config]);
+		assert_eq!(again.status.code(), Some(1), "there is one already");
+
+		let table = token.at("pkcs11.toml");
+		let data_text = data.to_str().unwrap();
+		let rewrap = ["rewrap", "--json", "--data", data_text, "--new-pkcs11"];
+		let rewrapped = json(&token.keys(&[&rewrap[..], &[table.to_str().unwrap()]].concat()));
+		assert_eq!(
+			(&rewrapped["keyEncryptionKey"], &rewrapped["wasDoneBefore"]),
+			(&id.into(), &false.into())
+		);
+		let listed = json(&token.keys(&["list", "--json", "--config", config]));
+		assert_eq!(listed["keyEncryptionKey"], id);
+		assert!(open_store(&data).is_err(), "the file opens it no more");
+
+		std::fs::write(token.at("pin"), "9999").unwrap();
+		let refused = token.keys(&["list", "--config", config]);
+		let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+		assert!(!refused.status.success() && !error.contains("9999"), "{error}");
+		std::fs::write(token.at("pin"), "2468").unwrap();
+
+		let new = token.at("new.key");
+		let back =
+			["rewrap", "--json", "--config", config, "--new-key-file", new.to_str().unwrap()];
+		json(&token.keys(&back));
+		std::fs::rename(&new, data.with_extension("key")).unwrap();
+		let store = open_store(&data).unwrap();
+		let kept = readings(&store, ZONE, slot(7), 0..u32::MAX).unwrap();
+		assert_eq!(kept, [reading]);
+	}
+}

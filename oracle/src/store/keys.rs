@@ -3,11 +3,12 @@
 //! Values are sealed with AES-256-GCM under data keys; these are wrapped by a key-encryption key, which
 //! is kept outside of the folder. The crate `sealed-values` says how, and what it does not hide.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sealed_values::{
 	ChangeError, KeyEncryptionKey, KeyFile, KeyId, KeyInfo, KeyRing, Place, RingError,
 };
+use sealed_values_pkcs11::{Pkcs11Key, Pkcs11Settings};
 
 use super::StoreError;
 
@@ -16,6 +17,29 @@ const RENEW_BELOW: u64 = sealed_values::MAX_BLOCKS_PER_SESSION / 4;
 
 fn failed(error: impl std::fmt::Display) -> StoreError {
 	StoreError::Keys(error.to_string())
+}
+
+/// Where a key-encryption key is.
+#[derive(Clone, Debug)]
+pub enum KekSettings {
+	/// In a file; made for a new database.
+	File(PathBuf),
+	/// On a PKCS#11 token, where it has to be already.
+	Token(Pkcs11Settings),
+}
+
+/// The key-encryption key of the database in `folder`.
+///
+/// # Errors
+/// See [`key_file_of`]; or when the token has no such key, or cannot be used.
+pub fn kek_of(
+	folder: &Path,
+	settings: &KekSettings,
+) -> Result<Box<dyn KeyEncryptionKey>, StoreError> {
+	Ok(match settings {
+		KekSettings::File(path) => Box::new(key_file_of(folder, path)?),
+		KekSettings::Token(settings) => Box::new(Pkcs11Key::open(settings).map_err(failed)?),
+	})
 }
 
 /// The key-encryption key of the database in `folder`, from a file; the file is made for a new
