@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use energy_oracle::{
-	chain::{AttestError, ChainClient, ChainError, Head, Inclusion},
+	chain::{
+		market::{MarketReads, Reply},
+		AttestError, ChainClient, ChainError, Head, Inclusion,
+	},
 	clock::{Clock, SystemClock},
 	store::Attestation,
 };
 use energy_primitives::{
-	api::{AttestedPage, ZoneSummary, PAGE_LIMIT},
-	AccountId, Meter, MeterId, MeterIndex, Slot, SlotCalendar, ZoneId,
+	api::{AttestedPage, OpenOrder, SlotSummary, ZoneSummary, PAGE_LIMIT},
+	AccountId, Bill, Meter, MeterId, MeterIndex, OrderIndex, Position, Slot, SlotCalendar, ZoneId,
 };
 use sp_core::H256;
 use tokio::sync::Mutex;
@@ -93,5 +96,38 @@ impl ChainClient for StandingChain {
 
 	async fn attest(&self, _attestation: &Attestation) -> Result<(), AttestError> {
 		Ok(())
+	}
+}
+
+/// There is no market on it.
+impl MarketReads for StandingChain {
+	fn market_slot(&self, _: ZoneId, _: Slot) -> Reply<'_, Option<SlotSummary>> {
+		Box::pin(async { Ok(None) })
+	}
+
+	fn orders(
+		&self,
+		_: ZoneId,
+		_: Slot,
+		_: Option<AccountId>,
+		_: OrderIndex,
+	) -> Reply<'_, Vec<OpenOrder>> {
+		Box::pin(async { Ok(Vec::new()) })
+	}
+
+	fn positions(&self, _: ZoneId, _: Slot, _: u32) -> Reply<'_, Vec<Position<AccountId>>> {
+		Box::pin(async { Ok(Vec::new()) })
+	}
+
+	fn position(&self, _: ZoneId, _: Slot, _: AccountId) -> Reply<'_, Option<Position<AccountId>>> {
+		Box::pin(async { Ok(None) })
+	}
+
+	fn bill(&self, _: ZoneId, _: Slot, _: AccountId) -> Reply<'_, Option<Bill>> {
+		Box::pin(async { Ok(None) })
+	}
+
+	fn attestation(&self, zone: ZoneId, slot: Slot, page: u32) -> Reply<'_, Option<AttestedPage>> {
+		Box::pin(self.attested_page(zone, slot, page))
 	}
 }
