@@ -11,10 +11,14 @@ use std::{
 use oracle_kafka::{Configuration, Counters, Settings, Source, Status};
 use oracle_source::testing::{TestSink, PATIENCE};
 use rdkafka::{
-	bindings::{rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms},
+	bindings::{
+		rd_kafka_handle_mock_cluster, rd_kafka_mock_broker_push_request_error_rtts,
+		rd_kafka_mock_group_initial_rebalance_delay_ms,
+	},
 	consumer::{BaseConsumer, Consumer},
 	mocking::MockCluster,
 	producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
+	types::{RDKafkaApiKey, RDKafkaRespErr},
 	ClientConfig, Offset, TopicPartitionList,
 };
 use tokio::{
@@ -52,6 +56,34 @@ impl Cluster {
 
 	pub fn mock(&self) -> MockCluster<'_, DefaultProducerContext> {
 		self.producer.client().mock_cluster().expect("the client has one")
+	}
+
+	/// The next consumer that joins, joins a group that has one: of the two, the one that was there
+	/// hears of it last.
+	///
+	/// It is the leader. When its assignment is there before the other one asks for it, this cluster
+	/// sends the other one away to join again; then it takes no commits, unlike a broker, which
+	/// takes those of the generation before.
+	pub fn tell_the_leader_last(&self) {
+		let (join, none) =
+			(RDKafkaApiKey::JoinGroup as i16, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+		let (at_once, late_ms) = (0, 1000);
+		// SAFETY: the pointer is of the client, which outlives the call, and two pairs of an error
+		// and a delay follow their number.
+		let error = unsafe {
+			let mock = rd_kafka_handle_mock_cluster(self.producer.client().native_ptr());
+			rd_kafka_mock_broker_push_request_error_rtts(
+				mock,
+				1,
+				join,
+				2,
+				none as i32,
+				at_once,
+				none as i32,
+				late_ms,
+			)
+		};
+		assert_eq!(error, none);
 	}
 
 	/// Puts records into a partition and returns when the broker has them.
