@@ -210,7 +210,7 @@ async fn a_standby_takes_over_and_nothing_is_lost_or_doubled() {
 	let first_second = start(first_slot);
 	let waiting_pages = prepare(&data, &devices, first_slot);
 	let shared = Arc::new(Shared {
-		client: reqwest::Client::new(),
+		client: energy_oracle::https::builder(None).unwrap().build().unwrap(),
 		acknowledged: Mutex::new(BTreeSet::new()),
 	});
 

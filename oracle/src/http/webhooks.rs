@@ -34,7 +34,7 @@ pub struct NewWebhook {
 	#[schema(format = "uri", max_length = 2048)]
 	url: String,
 	/// Kinds of events.
-	#[schema(min_items = 1)]
+	#[schema(min_items = 1, value_type = Vec<EventKind>)]
 	kinds: BTreeSet<EventKind>,
 	/// Only events about these zones, and those about none; all zones if it is missing or empty.
 	#[serde(default)]

@@ -59,7 +59,11 @@ pub struct SettingsError {
 }
 
 impl Settings {
-	fn check(&self) -> Result<(), SettingsError> {
+	/// Checks every setting.
+	///
+	/// # Errors
+	/// With the first setting that is not taken.
+	pub fn check(&self) -> Result<(), SettingsError> {
 		let error = |field, reason| Err(SettingsError { field, reason });
 		let retry = &self.retry;
 		match () {
@@ -334,6 +338,12 @@ impl Inner {
 				() = self.stopping.cancelled() => return Err(Stopping),
 				permit = self.permits.acquire() => permit.map_err(|_| Stopping)?,
 			};
+			// The attempt that begins is what a hurry before it asked for.
+			select! {
+				biased;
+				() = hurry.notified() => {}
+				() = std::future::ready(()) => {}
+			}
 			let id = subscription_id.to_owned();
 			match self.stored(move |ports| ports.subscriptions.subscription(&id)).await? {
 				Some(one) if one.state == SubscriptionState::Active => {

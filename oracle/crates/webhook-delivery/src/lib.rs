@@ -54,39 +54,39 @@
 //!
 //! struct Log;
 //! impl PauseObserver for Log {
-//! 	fn paused(&self, subscription: &Subscription, reason: &PauseReason) {
-//! 		println!("{} is paused: {reason:?}", subscription.id);
-//! 	}
+//!     fn paused(&self, subscription: &Subscription, reason: &PauseReason) {
+//!         println!("{} is paused: {reason:?}", subscription.id);
+//!     }
 //! }
 //!
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let subscriptions = Arc::new(MemorySubscriptionStore::default());
 //! let resolver = Arc::new(SystemResolver::new(16));
 //! let deliverer = Deliverer::new(
-//! 	Settings::default(),
-//! 	Ports {
-//! 		deliveries: Arc::new(MemoryDeliveryStore::default()),
-//! 		subscriptions: subscriptions.clone(),
-//! 		client: Client::new(ClientSettings::default(), resolver)?,
-//! 		clock: Arc::new(SystemClock),
-//! 		observer: Arc::new(Log),
-//! 		sender_key: SenderKey {
-//! 			key_id: "oracle-1".into(),
-//! 			key: signed_webhooks::SigningKey::ed25519(&[1; 32])?,
-//! 		},
-//! 	},
+//!     Settings::default(),
+//!     Ports {
+//!         deliveries: Arc::new(MemoryDeliveryStore::default()),
+//!         subscriptions: subscriptions.clone(),
+//!         client: Client::new(ClientSettings::default(), resolver)?,
+//!         clock: Arc::new(SystemClock),
+//!         observer: Arc::new(Log),
+//!         sender_key: SenderKey {
+//!             key_id: "oracle-1".into(),
+//!             key: signed_webhooks::SigningKey::ed25519(&[1; 32])?,
+//!         },
+//!     },
 //! )?;
 //! deliverer.start().await?;
 //!
 //! let event = Event {
-//! 	id: "slot-42".into(),
-//! 	source: "/oracle/1".into(),
-//! 	kind: "energy.slot.sealed".into(),
-//! 	time_millis: 1_790_000_000_000,
-//! 	subject: Some("slot/42".into()),
-//! 	meters: Vec::new(),
-//! 	zones: vec!["north".into()],
-//! 	data: serde_json::value::to_raw_value(&serde_json::json!({ "slot": 42 }))?,
+//!     id: "slot-42".into(),
+//!     source: "/oracle/1".into(),
+//!     kind: "energy.slot.sealed".into(),
+//!     time_millis: 1_790_000_000_000,
+//!     subject: Some("slot/42".into()),
+//!     meters: Vec::new(),
+//!     zones: vec!["north".into()],
+//!     data: serde_json::value::to_raw_value(&serde_json::json!({ "slot": 42 }))?,
 //! };
 //! let published = deliverer.publish(event).await?;
 //! assert_eq!(published.queued, 0, "there is no subscription yet");

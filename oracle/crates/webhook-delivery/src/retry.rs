@@ -66,6 +66,7 @@ pub(crate) fn retry_after(value: &HeaderValue, now_millis: u64) -> Option<Durati
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
 	use super::*;
 	use proptest::prelude::*;

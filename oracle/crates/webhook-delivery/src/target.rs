@@ -69,9 +69,10 @@ pub struct UrlRules {
 
 impl UrlRules {
 	/// Parses the URL of a receiver: `https`, without user info and fragment, at port 443 or at
-	/// 1024 and higher. The other low ports are those of services that a webhook has no business
-	/// with; the receivers inside a company are mostly at 8443 and the like. A host that is
-	/// written as an address is checked at once, the addresses of a name at each connection.
+	/// 1024 and higher, in ASCII (an international name as `xn--…`). The other low ports are those
+	/// of services that a webhook has no business with; the receivers inside a company are mostly
+	/// at 8443 and the like. A host that is written as an address is checked at once, the addresses
+	/// of a name at each connection.
 	///
 	/// # Errors
 	/// When the URL is not taken.
@@ -80,8 +81,10 @@ impl UrlRules {
 			return Err(UrlError::TooLong(text.len()));
 		}
 		// The parser drops line feeds and takes backslashes for slashes, as browsers do.
-		if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
-			return Err(UrlError::Malformed("has a space, a control character or \\".into()));
+		if text.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'\\') {
+			return Err(UrlError::Malformed(
+				"has a space, \\ or a character that is not ASCII".into(),
+			));
 		}
 		let url = Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
 		let host = match url.host() {
@@ -91,7 +94,8 @@ impl UrlRules {
 			None => return Err(UrlError::Malformed("has no host".into())),
 		};
 		let tls = url.scheme() == "https";
-		if !tls && !(url.scheme() == "http" && self.http_to_loopback && is_loopback(&host)) {
+		let plain = || url.scheme() == "http" && self.http_to_loopback && is_loopback(&host);
+		if !(tls || plain()) {
 			return Err(UrlError::Scheme(url.scheme().to_owned()));
 		}
 		if !url.username().is_empty() || url.password().is_some() {
