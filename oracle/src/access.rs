@@ -337,20 +337,6 @@ impl Gate {
 		self.principal(authorization, action, resource, request_id).await
 	}
 
-	/// Who the bearer is, whatever it may do: a name that stays the same from token to token.
-	///
-	/// # Errors
-	/// When there is no token that is good; that is in the audit log.
-	pub async fn identify(
-		&self,
-		authorization: Option<&str>,
-		action: Action,
-		resource: &Resource,
-		request_id: &str,
-	) -> Result<String, Denied> {
-		Ok(self.principal(authorization, action, resource, request_id).await?.id())
-	}
-
 	async fn principal(
 		&self,
 		authorization: Option<&str>,

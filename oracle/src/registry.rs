@@ -88,26 +88,13 @@ impl Registry {
 		self.meters.get(id)
 	}
 
-	/// The meters of an account in a zone, by their places. Looks at every meter.
-	pub fn meters_of(&self, owner: &AccountId, zone: ZoneId) -> Vec<MeterId> {
-		let mut meters: Vec<_> = self
-			.meters
-			.iter()
-			.filter(|(_, meter)| meter.zone == zone && meter.owner == *owner)
-			.map(|(id, meter)| (meter.index, *id))
-			.collect();
-		meters.sort_unstable();
-		meters.into_iter().map(|(_, id)| id).collect()
-	}
-
-	/// The meters of a zone, by their places.
-	pub fn meters_in(&self, zone: ZoneId) -> Vec<MeterId> {
-		let mut meters: Vec<_> = self
-			.meters
-			.iter()
-			.filter(|(_, meter)| meter.zone == zone)
-			.map(|(id, meter)| (meter.index, *id))
-			.collect();
+	/// The meters of a zone, by their places; of one account, or of all. Looks at every meter.
+	pub fn meters_of(&self, zone: ZoneId, owner: Option<&AccountId>) -> Vec<MeterId> {
+		let is_wanted = |meter: &RegisteredMeter| {
+			meter.zone == zone && owner.is_none_or(|owner| meter.owner == *owner)
+		};
+		let wanted = self.meters.iter().filter(|(_, meter)| is_wanted(meter));
+		let mut meters: Vec<_> = wanted.map(|(id, meter)| (meter.index, *id)).collect();
 		meters.sort_unstable();
 		meters.into_iter().map(|(_, id)| id).collect()
 	}

@@ -25,11 +25,14 @@ use zeroize::Zeroizing;
 
 use crate::{
 	events::{Event, EventKind, Events},
+	key::device_from_file,
 	store::{rocks::RocksStore, StoreError},
 };
 
 /// The most subscriptions.
 pub const MAX_SUBSCRIPTIONS: usize = 1_000;
+/// What an event about no zone has in the place of one: it is for those alone that want all zones.
+const NO_ZONE: &str = "-";
 /// How many events are read at once.
 const EVENTS_AT_ONCE: usize = 100;
 /// Names that are being resolved at once.
@@ -90,9 +93,8 @@ fn signing_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, WebhookError> {
 	let at = |error: &dyn std::fmt::Display| failed(&format_args!("{}: {error}", path.display()));
 	let mut seed = Zeroizing::new([0; 32]);
 	if path.exists() {
-		let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| at(&error))?);
-		hex::decode_to_slice(text.trim(), seed.as_mut())
-			.map_err(|_error| at(&"is not 64 hexadecimal digits"))?;
+		let key = device_from_file(path).map_err(|error| failed(&error))?;
+		seed.copy_from_slice(key.as_bytes());
 		return Ok(seed);
 	}
 	SystemRandom::new().fill(seed.as_mut()).map_err(|error| at(&error))?;
@@ -310,7 +312,6 @@ impl Webhooks {
 		}
 		self.database.keep_subscription(&subscription)?;
 		all.insert(subscription.id.clone(), subscription);
-		drop(all);
 		Ok(true)
 	}
 
@@ -389,7 +390,7 @@ impl Webhooks {
 			time_millis: event.time_seconds.saturating_mul(1_000),
 			subject: event.slot.map(|slot| format!("slot/{slot}")),
 			meters: Vec::new(),
-			zones: event.zone.iter().map(ToString::to_string).collect(),
+			zones: vec![event.zone.map_or_else(|| NO_ZONE.to_owned(), |zone| zone.to_string())],
 			data,
 		};
 		self.deliverer.publish(event).await.map(|_published| ()).map_err(failed)

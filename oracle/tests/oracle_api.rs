@@ -477,13 +477,14 @@ mod energy {
 
 	#[tokio::test]
 	async fn an_export_has_every_reading_and_says_so() {
-		let devices = [Device::new(0), Device::new(1)];
+		// The last one is on another page.
+		let devices = [Device::new(0), Device::new(1), Device::new(700)];
 		let oracle = sealed(&devices).await;
 		let owner = account(&devices[1]).to_ss58check();
 		let query = format!("zone={ZONE}&fromSlot={FIRST_SLOT}&toSlot={}", SLOT.next());
 		for (path, meters) in [
 			(format!("/v1/exports/accounts/{owner}?{query}"), vec![&devices[1]]),
-			(format!("/v1/exports/zones?{query}"), vec![&devices[0], &devices[1]]),
+			(format!("/v1/exports/zones?{query}"), devices.iter().collect()),
 		] {
 			let answer = oracle.client.get(format!("{}{path}", oracle.url)).send().await.unwrap();
 			assert_eq!(answer.headers()["content-type"], "application/x-ndjson");

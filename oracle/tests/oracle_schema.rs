@@ -54,7 +54,7 @@ include-name = "POST /v1/readings"
 checks.negative_data_rejection.enabled = false
 "#;
 
-/// Runs the tool on a version of the description. What it printed, if it found something.
+/// Runs the tool on a version of the description. Fails with what it printed, if it found something.
 async fn check(oracle: &Running, document: &str, token: Option<&str>, settings: &str) {
 	let settings = format!("{settings}{BEYOND_THE_SCHEMA}");
 	std::fs::write(oracle.folder.path().join("schemathesis.toml"), settings).unwrap();

@@ -18,7 +18,7 @@ use axum::{
 	routing::post,
 	Router,
 };
-use energy_oracle::webhooks::WebhookSettings;
+use energy_oracle::{events::EventKind, webhooks::WebhookSettings};
 use serde_json::{json, Value};
 use signed_webhooks::{verify, Message, Policy, VerifyingKey};
 use support::*;
@@ -130,12 +130,24 @@ async fn events_reach_a_receiver_signed_in_order_and_again_until_it_takes_them()
 	// A failure, a redirect that is not followed, then it takes them.
 	let receiver = Receiver::start(&[(500, None), (307, Some("/elsewhere"))]).await;
 	let (oracle, files) = start(std::slice::from_ref(&device), true).await;
-	let wanted =
-		json!({ "url": receiver.url(), "kinds": ["slot-sealed", "page-attested"], "zones": [1] });
+	let wanted = json!({ "url": receiver.url(), "kinds": EventKind::ALL, "zones": [1] });
 	let (status, made) = send(&oracle, reqwest::Method::POST, "/v1/webhooks", Some(wanted)).await;
 	assert_eq!((status, &made["state"]), (201, &"active".into()), "{made}");
 	let mode = std::fs::metadata(files.path().join("webhooks.key")).unwrap();
 	assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+
+	// Events about no zone are not for somebody who asked for one.
+	oracle.chain.set_away(true);
+	oracle.chain.block_at(end(FIRST_SLOT) + 6);
+	for (kind, count) in [("node-away", 1), ("node-back", 2)] {
+		let path = format!("/v1/events?kind={kind}");
+		eventually(kind, || async {
+			oracle.get(&path).await.body["events"].as_array().unwrap().len() == count
+		})
+		.await;
+		oracle.chain.set_away(false);
+		oracle.chain.block_at(end(FIRST_SLOT) + 7);
+	}
 
 	oracle.post(device.full(MARKET_SLOT, 1, 0)).await;
 	oracle.advance(end(MARKET_SLOT) + 30).await;

@@ -564,7 +564,7 @@ pub(super) async fn examine(
 			return Err(Problem::unavailable("no-registry", "the registry has not been read yet"));
 		};
 		let mut meters = Vec::new();
-		for id in registry.meters_of(&owner, zone) {
+		for id in registry.meters_of(zone, Some(&owner)) {
 			if reader.api.store.locate(id, slot)?.is_some() {
 				meters.push(super::meters::read_slot(reader.api.store.as_ref(), id, slot)?);
 			}

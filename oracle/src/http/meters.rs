@@ -6,7 +6,7 @@ use axum::{extract::State, Json};
 use codec::Encode;
 use energy_primitives::{
 	merkle::{self, MerklePath},
-	MeterId, MeterIndex, Slot, ZoneId, METERS_PER_PAGE,
+	AccountId, Meter, MeterId, MeterIndex, Slot, ZoneId, METERS_PER_PAGE,
 };
 use oracle_access::{Action, Kind, Resource};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,9 @@ use super::{
 };
 use crate::{
 	assess::{Assessment, AssessmentStore},
-	store::{readings, PageKey, PageState, RecentSlots, Store, StoreError},
+	store::{
+		readings, PageKey, PageState, RecentSlots, SealedPage, Store, StoreError, StoredReading,
+	},
 };
 
 /// A registered meter.
@@ -41,6 +43,18 @@ pub struct MeterView {
 	owner: String,
 	/// The largest power of the connection, W.
 	rated_power_w: u32,
+}
+
+impl MeterView {
+	fn new(id: MeterId, zone: ZoneId, index: MeterIndex, owner: &AccountId, watts: u32) -> Self {
+		Self {
+			meter_id: hex::encode(id.0),
+			zone,
+			index,
+			owner: views::account(owner),
+			rated_power_w: watts,
+		}
+	}
 }
 
 /// Meters of a zone, by their places.
@@ -87,12 +101,8 @@ pub(super) async fn meters_of_zone(
 		let meters = shared.api.database.meters(zone, from, ITEMS)?;
 		let last = meters.last().filter(|_| meters.len() == ITEMS);
 		let next_from = last.map(|(_, meter)| meter.index.0.saturating_add(1));
-		let view = |(id, meter): &(MeterId, energy_primitives::Meter<_>)| MeterView {
-			meter_id: hex::encode(id.0),
-			zone: meter.zone,
-			index: meter.index,
-			owner: views::account(&meter.owner),
-			rated_power_w: meter.rated_power_w,
+		let view = |(id, meter): &(MeterId, Meter<AccountId>)| {
+			MeterView::new(*id, meter.zone, meter.index, &meter.owner, meter.rated_power_w)
 		};
 		Ok(Json(MetersOfZone { meters: meters.iter().map(view).collect(), next_from }))
 	})
@@ -117,13 +127,8 @@ pub(super) async fn meter(
 	let meter = registry.as_ref().and_then(|registry| registry.meter(&id));
 	let meter =
 		meter.ok_or_else(|| Problem::not_found("the meter is not in a zone of this oracle"))?;
-	Ok(Json(MeterView {
-		meter_id: hex::encode(id.0),
-		zone: meter.zone,
-		index: meter.index,
-		owner: views::account(&meter.owner),
-		rated_power_w: meter.rated_power_w,
-	}))
+	let view = MeterView::new(id, meter.zone, meter.index, &meter.owner, meter.rated_power_w);
+	Ok(Json(view))
 }
 
 /// Slots in which a meter has readings, newest first.
@@ -349,49 +354,85 @@ pub(super) fn read_slot(
 	let Some((zone, meter)) = store.locate(id, slot)? else {
 		return Err(Problem::not_found("the meter has no readings in the slot here"));
 	};
-	let page = meter.page();
-	let mut view = SlotOfMeter {
-		meter_id: hex::encode(id.0),
-		zone,
-		meter,
-		slot,
-		page,
-		state: SlotState::Open,
-		readings_root: None,
-		readings_count: None,
-		value: None,
-		readings: Vec::new(),
-	};
-	let Some(sealed) = store.page(PageKey { zone, slot, page })? else {
-		let range = meter.0..meter.0.saturating_add(1);
-		view.readings = readings(store, zone, slot, range)?
-			.iter()
-			.map(|reading| ReadingWithPath::new(&reading.signed, None))
-			.collect();
-		return Ok(view);
-	};
+	let key = PageKey { zone, slot, page: meter.page() };
+	Ok(PageOfSlot::read(store, key, Some(meter))?.of(id, meter))
+}
 
-	let first = page.saturating_mul(METERS_PER_PAGE);
-	let all = readings(store, zone, slot, first..first.saturating_add(METERS_PER_PAGE))?;
-	let leaves: Vec<Vec<u8>> = all.iter().map(|reading| reading.signed.leaf_bytes()).collect();
-	let attestation = sealed.attestation;
-	if merkle::root(&leaves) != attestation.readings_root {
-		tracing::error!(%zone, %slot, page, "the stored readings are not those that were sealed");
-		return Err(StoreError::Damaged { place: "readings" }.into());
+/// The readings of a page's meters in a slot, and what was attested of them.
+pub(super) struct PageOfSlot {
+	key: PageKey,
+	sealed: Option<SealedPage>,
+	readings: Vec<StoredReading>,
+	/// The leaves of the tree over the readings; none before the page is sealed.
+	leaves: Vec<Vec<u8>>,
+}
+
+impl PageOfSlot {
+	/// Reads a page, and looks whether its readings are those that were sealed. Where only one meter is
+	/// wanted, a page that is not sealed is not read whole.
+	pub(super) fn read(
+		store: &dyn Store,
+		key: PageKey,
+		only: Option<MeterIndex>,
+	) -> Result<Self, Problem> {
+		let PageKey { zone, slot, page } = key;
+		let sealed = store.page(key)?;
+		let meters = match only.filter(|_| sealed.is_none()) {
+			Some(meter) => meter.0..meter.0.saturating_add(1),
+			None => {
+				let first = page.saturating_mul(METERS_PER_PAGE);
+				first..first.saturating_add(METERS_PER_PAGE)
+			}
+		};
+		let readings = readings(store, zone, slot, meters)?;
+		let mut leaves = Vec::new();
+		if let Some(sealed) = &sealed {
+			leaves.extend(readings.iter().map(|reading| reading.signed.leaf_bytes()));
+			if merkle::root(&leaves) != sealed.attestation.readings_root {
+				tracing::error!(%zone, %slot, page, "the stored readings are not those that were sealed");
+				return Err(StoreError::Damaged { place: "readings" }.into());
+			}
+		}
+		Ok(Self { key, sealed, readings, leaves })
 	}
-	view.state = sealed.state.into();
-	view.readings_root = Some(hexadecimal(attestation.readings_root.as_bytes()));
-	view.readings_count = Some(attestation.readings_count);
-	view.value = attestation.values.iter().find(|value| value.meter == meter.0).map(|value| {
-		Value { import_wh: value.import_wh, export_wh: value.export_wh, quality: value.quality }
-	});
-	view.readings = all
-		.iter()
-		.zip(0u32..)
-		.filter(|(reading, _)| reading.meter == meter)
-		.map(|(reading, place)| ReadingWithPath::new(&reading.signed, merkle::path(&leaves, place)))
-		.collect();
-	Ok(view)
+
+	/// Which page it is.
+	pub(super) fn key(&self) -> PageKey {
+		self.key
+	}
+
+	/// What the page has of a meter.
+	pub(super) fn of(&self, id: MeterId, meter: MeterIndex) -> SlotOfMeter {
+		let PageKey { zone, slot, page } = self.key;
+		let attestation = self.sealed.as_ref().map(|sealed| &sealed.attestation);
+		let value = attestation
+			.and_then(|attestation| attestation.values.iter().find(|value| value.meter == meter.0));
+		SlotOfMeter {
+			meter_id: hex::encode(id.0),
+			zone,
+			meter,
+			slot,
+			page,
+			state: self.sealed.as_ref().map_or(SlotState::Open, |sealed| sealed.state.into()),
+			readings_root: attestation
+				.map(|attestation| hexadecimal(attestation.readings_root.as_bytes())),
+			readings_count: attestation.map(|attestation| attestation.readings_count),
+			value: value.map(|value| Value {
+				import_wh: value.import_wh,
+				export_wh: value.export_wh,
+				quality: value.quality,
+			}),
+			readings: self
+				.readings
+				.iter()
+				.zip(0u32..)
+				.filter(|(reading, _)| reading.meter == meter)
+				.map(|(reading, place)| {
+					ReadingWithPath::new(&reading.signed, merkle::path(&self.leaves, place))
+				})
+				.collect(),
+		}
+	}
 }
 
 /// What validation found about a meter's figures in a slot.

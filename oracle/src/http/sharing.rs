@@ -19,13 +19,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
 	extract::{Caller, Document, Params, Segments},
 	market::parse_account,
-	meters::read_slot,
+	meters::PageOfSlot,
 	problem::Problem,
 	views, Shared,
 };
-use crate::access::{
-	consents::{ConsentError, ConsentPage, ConsentRequest, ConsentSide, KeptConsent},
-	Gate,
+use crate::{
+	access::{
+		consents::{ConsentError, ConsentPage, ConsentRequest, ConsentSide, KeptConsent},
+		Gate,
+	},
+	store::PageKey,
 };
 
 /// How many lines of an export wait for a slow reader.
@@ -145,9 +148,9 @@ pub(super) async fn give(
 	let authorization = caller.authorization.as_deref();
 	let resource = Resource::new(Kind::Consents, "new");
 	let request_id = caller.request_id();
-	let who = gate.identify(authorization, Action::Write, &resource, &request_id).await?;
+	let bearer = gate.bearer(authorization, Action::Write, &resource, &request_id).await?;
 	shared
-		.once(&who, &caller, &request, async {
+		.once(&bearer.id(), &caller, &request, async {
 			let request: ConsentRequest = serde_json::from_value(request.clone())
 				.map_err(|error| Problem::bad_request("bad-document", error))?;
 			let consent = gate.give_consent(authorization, &request, &request_id).await?;
@@ -329,10 +332,7 @@ fn export(
 	let Some(registry) = shared.api.registry.load() else {
 		return Err(Problem::unavailable("no-registry", "the registry has not been read yet"));
 	};
-	let meters = match &owner {
-		Some(owner) => registry.meters_of(owner, zone),
-		None => registry.meters_in(zone),
-	};
+	let meters = registry.meters_of(zone, owner.as_ref());
 	let room = shared.streams.clone().try_acquire_owned().map_err(|_full| {
 		Problem::unavailable("too-many-streams", "as many streams are open as there may be")
 	})?;
@@ -363,11 +363,16 @@ fn write_export(
 	loop {
 		let next = store.next_slot_with_readings(zone, after)?;
 		let Some(slot) = next.filter(|slot| *slot < slots.end) else { break };
-		for &meter in meters {
-			if store.locate(meter, slot)?.is_none() {
-				continue;
-			}
-			let mut line = json_line(&read_slot(store, meter, slot)?)?;
+		let mut page: Option<PageOfSlot> = None;
+		for &id in meters {
+			let Some((zone, meter)) = store.locate(id, slot)? else { continue };
+			let key = PageKey { zone, slot, page: meter.page() };
+			// Meters come by their places: many are on the page that was read last.
+			let page = match page.take().filter(|page| page.key() == key) {
+				Some(read) => page.insert(read),
+				None => page.insert(PageOfSlot::read(store, key, None)?),
+			};
+			let mut line = json_line(&page.of(id, meter))?;
 			line.push(b'\n');
 			digest.update(&line);
 			count = count.saturating_add(1);

@@ -36,7 +36,7 @@ pub struct NewWebhook {
 	/// Kinds of events.
 	#[schema(min_items = 1, value_type = Vec<EventKind>)]
 	kinds: BTreeSet<EventKind>,
-	/// Only events about these zones, and those about none; all zones if it is missing or empty.
+	/// Only events about these zones; all events, those about no zone too, if it is missing or empty.
 	#[serde(default)]
 	#[schema(value_type = Option<Vec<u32>>)]
 	zones: Option<BTreeSet<ZoneId>>,

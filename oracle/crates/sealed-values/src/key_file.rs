@@ -2,8 +2,8 @@
 
 use std::{
 	fmt,
-	fs::{self, File, Metadata, OpenOptions},
-	io::{self, Read, Write},
+	fs::{File, OpenOptions},
+	io::{self, Write},
 	path::{Path, PathBuf},
 };
 
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::{
 	data_key::TAG_BYTES,
 	kek::{KekError, KeyEncryptionKey},
+	private_file::{read_private, PrivateFileError},
 	secret::{RandomFailed, SecretKey, SECRET_BYTES},
 };
 
@@ -106,18 +107,16 @@ impl KeyFile {
 	/// # Errors
 	/// See [`KeyFileError`].
 	pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-		let unreadable = |source| KeyFileError::Unreadable { path: path.to_owned(), source };
-		// Before opening, as opening a pipe may wait for ever.
-		refuse_what_is_no_file(path, &fs::metadata(path).map_err(unreadable)?)?;
-		let file = File::open(path).map_err(unreadable)?;
-		// And again for what was opened: the path may lead elsewhere by now.
-		let metadata = file.metadata().map_err(unreadable)?;
-		refuse_what_is_no_file(path, &metadata)?;
-		refuse_rights_of_others(path, &metadata)?;
-
 		// One byte more than allowed tells a file that is too long.
 		let mut content = Zeroizing::new([0; MAX_FILE_BYTES + 1]);
-		let length = read_up_to(file, content.as_mut_slice()).map_err(unreadable)?;
+		let length = read_private(path, content.as_mut_slice()).map_err(|error| {
+			let path = path.to_owned();
+			match error {
+				PrivateFileError::Unreadable(source) => KeyFileError::Unreadable { path, source },
+				PrivateFileError::NotAFile => KeyFileError::NotAFile { path },
+				PrivateFileError::OpenToOthers(mode) => KeyFileError::OpenToOthers { path, mode },
+			}
+		})?;
 		let secret = parse(&content[..length])
 			.ok_or_else(|| KeyFileError::Malformed { path: path.to_owned() })?;
 		if is_one_byte_repeated(&secret) {
@@ -194,42 +193,6 @@ impl fmt::Debug for KeyFile {
 	fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
 		formatter.debug_struct("KeyFile").field("id", &self.id).finish_non_exhaustive()
 	}
-}
-
-fn refuse_what_is_no_file(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError> {
-	match metadata.is_file() {
-		true => Ok(()),
-		false => Err(KeyFileError::NotAFile { path: path.to_owned() }),
-	}
-}
-
-#[cfg(unix)]
-fn refuse_rights_of_others(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError> {
-	use std::os::unix::fs::PermissionsExt;
-	let mode = metadata.permissions().mode() & 0o777;
-	if mode & 0o077 != 0 {
-		return Err(KeyFileError::OpenToOthers { path: path.to_owned(), mode });
-	}
-	Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_rights_of_others(_: &Path, _: &Metadata) -> Result<(), KeyFileError> {
-	Ok(())
-}
-
-/// Fills the buffer as far as the source goes, and tells how far that was.
-fn read_up_to(mut source: impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-	let mut length = 0;
-	while length < buffer.len() {
-		match source.read(&mut buffer[length..]) {
-			Ok(0) => break,
-			Ok(count) => length += count,
-			Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-			Err(error) => return Err(error),
-		}
-	}
-	Ok(length)
 }
 
 /// The key in the content of a file.

@@ -160,11 +160,20 @@ impl Client {
 			}
 		}
 		let mut roots = RootCertStore::empty();
-		// Certificates of the machine that cannot be read are not trusted.
-		roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+		let found = rustls_native_certs::load_native_certs();
+		for error in &found.errors {
+			tracing::warn!(%error, "a certificate of the machine cannot be read, and is not trusted");
+		}
+		let (_, unusable) = roots.add_parsable_certificates(found.certs);
+		if unusable > 0 {
+			tracing::warn!(unusable, "certificates of the machine cannot be used");
+		}
 		if let Some(path) = &settings.authorities_file {
 			add_authorities(&mut roots, path)
 				.map_err(|reason| ClientError::Authorities { path: path.clone(), reason })?;
+		}
+		if roots.is_empty() {
+			tracing::warn!("no authority is trusted: no receiver can be reached over HTTPS");
 		}
 		let provider = Arc::new(aws_lc_rs::default_provider());
 		let mut config = ClientConfig::builder_with_provider(provider)
