@@ -6,7 +6,10 @@ mod support;
 
 use std::{collections::BTreeMap, path::Path};
 
-use energy_oracle::access::{consents::MemoryConsents, AccessSettings, Gate};
+use energy_oracle::{
+	access::{consents::MemoryConsents, AccessSettings, Gate},
+	webhooks::WebhookSettings,
+};
 use oracle_access::{
 	audit::{self, Checkpoint},
 	issue::{Secret, SecretHash},
@@ -92,7 +95,18 @@ impl Guarded {
 		let files = tempfile::tempdir().unwrap();
 		let mut access = settings(files.path(), &clients(devices, zone));
 		adjust(&mut access);
-		let oracle = Running::start_with(devices, |config| config.access = Some(access)).await;
+		let webhooks = WebhookSettings {
+			signing_key_file: files.path().join("webhooks.key"),
+			source: "https://oracle.example".into(),
+			allowed_networks: Vec::new(),
+			authorities_file: None,
+			http_to_loopback: false,
+		};
+		let oracle = Running::start_with(devices, |config| {
+			config.access = Some(access);
+			config.webhooks = Some(webhooks);
+		})
+		.await;
 		Self { oracle, files }
 	}
 
@@ -434,6 +448,43 @@ mod endpoints {
 		assert_eq!(withdraw(&grantee).await.unwrap().status(), 403);
 		assert_eq!(withdraw(&owner).await.unwrap().status(), 200);
 		assert_eq!(read("advice").await.unwrap().status(), 403);
+		guarded.stop().await;
+	}
+
+	#[tokio::test(flavor = "multi_thread")]
+	async fn webhooks_are_for_those_who_may_follow_the_same_as_a_stream() {
+		let devices = [Device::new(0)];
+		let guarded = Guarded::start(&devices, ZONE.0, |_| ()).await;
+		let url = format!("{}/v1/webhooks", guarded.oracle.url);
+		let subscribe = |token: String, zones: serde_json::Value| {
+			let request = serde_json::json!({
+				"url": "https://receiver.example/hook",
+				"kinds": ["page-too-late"],
+				"zones": zones,
+			});
+			let post = guarded.oracle.client.post(&url).bearer_auth(token);
+			post.header("content-type", "application/json").body(request.to_string()).send()
+		};
+		for role in Role::ALL {
+			let role = role.to_string();
+			let expected = if role == "oracle-operator" { 201 } else { 403 };
+			for zones in [serde_json::json!([]), serde_json::json!([ZONE.0])] {
+				let answer = subscribe(guarded.token(&role).await, zones).await.unwrap();
+				assert_eq!(answer.status(), expected, "{role}");
+			}
+		}
+		let operator = guarded.token("oracle-operator").await;
+		let made = subscribe(operator.clone(), serde_json::json!([])).await.unwrap();
+		let made: serde_json::Value = made.json().await.unwrap();
+		let path = format!("/v1/webhooks/{}", made["id"].as_str().unwrap());
+		for (role, expected) in [("oracle-operator", 200), ("prosumer", 403), ("utility", 403)] {
+			assert_eq!(
+				guarded.get(&path, Some(&guarded.token(role).await)).await,
+				expected,
+				"{role}"
+			);
+		}
+		assert_eq!(guarded.get(&path, None).await, 401);
 		guarded.stop().await;
 	}
 

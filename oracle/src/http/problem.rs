@@ -22,7 +22,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// What the types of problems begin with.
 const TYPE_PREFIX: &str = "urn:energy-oracle:problem:";
 /// How long to wait before asking again, seconds, where nothing better is known.
-const RETRY_AFTER_SECONDS: u64 = 1;
+const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// A problem document, RFC 9457: why a request was refused as a whole.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -32,7 +32,7 @@ pub struct Problem {
 	#[serde(rename = "type")]
 	pub kind: String,
 	/// The status in words.
-	pub title: String,
+	pub title: &'static str,
 	/// The status.
 	#[schema(minimum = 400, maximum = 599)]
 	pub status: u16,
@@ -43,10 +43,10 @@ pub struct Problem {
 	pub trace_id: Option<String>,
 	/// How to identify oneself (`WWW-Authenticate`).
 	#[serde(skip)]
-	pub challenge: Option<String>,
+	pub challenge: Option<Box<str>>,
 	/// After how many seconds it may help to ask again (`Retry-After`).
 	#[serde(skip)]
-	pub retry_after_seconds: Option<u64>,
+	pub retry_after_seconds: Option<u32>,
 }
 
 impl Problem {
@@ -56,7 +56,7 @@ impl Problem {
 			matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
 		Self {
 			kind: format!("{TYPE_PREFIX}{code}"),
-			title: status.canonical_reason().unwrap_or("Error").to_owned(),
+			title: status.canonical_reason().unwrap_or("Error"),
 			status: status.as_u16(),
 			detail: detail.to_string(),
 			trace_id: None,
@@ -131,7 +131,7 @@ impl From<Denied> for Problem {
 			Denied::Token(error) => {
 				let status =
 					StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-				let challenge = Some(error.challenge());
+				let challenge = Some(error.challenge().into());
 				Self { challenge, ..Self::new(status, error.code(), error) }
 			}
 			Denied::Policy => {

@@ -84,8 +84,9 @@ impl<K: Hash + Eq + Clone> Rate<K> {
 	}
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
-	wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+fn whole_seconds(wait: Duration) -> u32 {
+	let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+	u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// What counts as one address: of IPv6 the network, because whoever has one address has all of it.
